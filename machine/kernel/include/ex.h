@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * EX: executive support: resources, lookaside lists, fast mutexes, push locks, rundown protection, work items,
+ * callbacks; and the objects programs name: events, mutants, semaphores, timers. (Pool is MM's.)
+ */
+#pragma once
+
+#include "nt.h"
+
+VOID ExInitializePhase0(VOID);     /* locks and lists; before threads */
+VOID ExInitializePhase1(VOID);     /* object types, worker threads */
+extern POBJECT_TYPE ExMutantObjectType, ExTimerObjectType;
+
+/** Waits until every queued work item has run. PASSIVE_LEVEL; for unload and shutdown. */
+VOID ExDrainWorkQueues(VOID);
+/** Random 64-bit number from a generator seeded at boot (deterministic with option=seed). Any IRQL. */
+ULONG64 ExGenRandom64(VOID);

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * IO: drivers, devices, files, IRPs and their completion; the built-in devices (RAM disk, console, null).
+ */
+#pragma once
+
+#include "nt.h"
+
+extern POBJECT_TYPE IoDriverObjectType, IoDeviceObjectType; /* IoFileObjectType: nt.h */
+
+VOID IoInitializePhase0(VOID);                        /* types and locks */
+NTSTATUS IoInitializePhase1(const VOID *Archive, SIZE_T ArchiveSize); /* RAM disk on the archive, console, null, links */
+
+/** Loads, initialises, starts a driver by its service key (\Registry\Machine\System\CurrentControlSet\Services\x). PASSIVE_LEVEL. */
+NTSTATUS IoLoadDriver(PCUNICODE_STRING ServiceKey);
+/** Unloads it (DriverUnload when no handles are open on its devices, as NtUnloadDriver). PASSIVE_LEVEL. */
+NTSTATUS IoUnloadDriver(PCUNICODE_STRING ServiceKey);
+
+/** Cancels the thread's requests and waits for them; at thread exit, PASSIVE_LEVEL. */
+VOID IoCancelThreadIo(PETHREAD Thread);
+
+/** Reads a file synchronously into kernel memory, for image sections and the loader. PASSIVE_LEVEL. */
+NTSTATUS IoReadFileObject(PFILE_OBJECT File, ULONG64 Offset, PVOID Buffer, SIZE_T Length, PSIZE_T Read);
+NTSTATUS IoQueryFileObjectSize(PFILE_OBJECT File, PULONG64 Size);
+
+typedef struct _IO_LEFTOVERS { LONG64 Irps, Devices, Drivers, WorkItems; } IO_LEFTOVERS;
+VOID IoQueryLeftovers(IO_LEFTOVERS *Leftovers);

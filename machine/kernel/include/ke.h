@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * KE: processors, traps, IRQL, threads, waits, DPCs, APCs, timers, system calls, bug checks.
+ * Routines that drivers call are declared by ntifs.h; here is what the other rooms need beyond that.
+ */
+#pragma once
+
+#include "nt.h"
+#include "bootblock.h"
+
+#define KI_MAXIMUM_PROCESSORS 32
+#define KI_KERNEL_STACK_SIZE 0x6000 /* as on Windows x64: 24 KB, a guard page below */
+
+/* Interrupt vectors; the high nibble is the IRQL, as on NT. */
+#define KI_APC_VECTOR 0x1F
+#define KI_DPC_VECTOR 0x2F
+#define KI_CLOCK_VECTOR 0xD1
+#define KI_IPI_VECTOR 0xE1
+
+/* The state of an interrupted context, pushed by the trap entry code: volatile registers only when
+   the kernel was interrupted, everything else lives in the C frames. KE alone knows its layout. */
+typedef struct _KTRAP_FRAME KTRAP_FRAME, *PKTRAP_FRAME;
+
+typedef enum _KTHREAD_STATE
+{
+    ThreadStateInitialized, ThreadStateReady, ThreadStateRunning, ThreadStateStandby,
+    ThreadStateTerminated, ThreadStateWaiting, ThreadStateTransition, ThreadStateDeferredReady,
+} KTHREAD_STATE;
+
+struct _KPROCESS
+{
+    DISPATCHER_HEADER Header;      /* Type ProcessObject, signalled when the last thread has gone */
+    LIST_ENTRY ThreadListHead;     /* KTHREAD.ThreadListEntry */
+    ULONG64 DirectoryTableBase;    /* CR3 */
+    KSPIN_LOCK ProcessLock;
+    KAFFINITY Affinity;
+    volatile LONG ActiveProcessors[1]; /* bit per processor that has this CR3 loaded (for TLB shoot-down) */
+    LONG StackCount;
+    SCHAR BasePriority;
+    ULONG64 KernelTime;            /* clock ticks */
+    ULONG64 UserTime;
+};
+
+struct _KTHREAD
+{
+    DISPATCHER_HEADER Header;      /* Type ThreadObject, signalled when the thread has gone */
+    LIST_ENTRY MutantListHead;     /* KMUTANT.MutantListEntry of every mutant owned */
+    PVOID InitialStack;            /* top of the kernel stack, where trap frames from user mode lie */
+    PVOID StackBase;
+    PVOID StackLimit;              /* lowest valid byte */
+    PVOID KernelStack;             /* saved RSP while not running */
+    PVOID Teb;                     /* user GS base; NULL for a system thread */
+    PKTRAP_FRAME TrapFrame;        /* innermost frame that came from user mode */
+    KSPIN_LOCK ThreadLock;
+
+    volatile UCHAR State;          /* KTHREAD_STATE */
+    SCHAR Priority;
+    SCHAR BasePriority;
+    SCHAR PriorityDecrement;
+    LONG Quantum;
+    KPROCESSOR_MODE PreviousMode;
+    KPROCESSOR_MODE WaitMode;
+    UCHAR WaitReason;
+    BOOLEAN Alertable;
+    volatile BOOLEAN Alerted[MaximumMode];
+    BOOLEAN ApcQueueable;
+    BOOLEAN SystemThread;
+    KIRQL WaitIrql;
+    BOOLEAN KernelStackResident;
+    volatile BOOLEAN Preempted;
+    LONG_PTR WaitStatus;
+    PKWAIT_BLOCK WaitBlockList;
+    KWAIT_BLOCK WaitBlock[THREAD_WAIT_OBJECTS + 1]; /* the last one belongs to the timer */
+    KTIMER Timer;
+    LIST_ENTRY WaitListEntry;      /* on a ready queue, or on a KQUEUE's */
+    PKQUEUE Queue;
+    LIST_ENTRY QueueListEntry;
+    ULONG WaitTime;
+
+    union
+    {
+        struct
+        {
+            volatile SHORT KernelApcDisable;  /* KeEnterCriticalRegion */
+            volatile SHORT SpecialApcDisable; /* KeEnterGuardedRegion */
+        };
+        volatile ULONG CombinedApcDisable;
+    };
+    KSPIN_LOCK ApcQueueLock;
+    KAPC_STATE ApcState;
+    KAPC_STATE SavedApcState;      /* the home process's, while attached */
+    UCHAR ApcStateIndex;           /* 0 home, 1 attached */
+    LONG AttachCount;
+
+    KAPC SuspendApc;
+    KSEMAPHORE SuspendSemaphore;
+    volatile LONG SuspendCount;
+
+    KAFFINITY Affinity;
+    KAFFINITY UserAffinity;
+    ULONG IdealProcessor;
+    volatile ULONG NextProcessor;
+    volatile BOOLEAN OnProcessor;  /* its stack is in use by some processor: not yet free to run elsewhere */
+
+    PKPROCESS Process;             /* home process */
+    LIST_ENTRY ThreadListEntry;
+    ULONG64 KernelTime;
+    ULONG64 UserTime;
+    ULONG ContextSwitches;
+    PVOID FloatSave;               /* 512-byte FXSAVE area, 16-byte aligned, inside the stack */
+    PVOID SehStackLimits[2];       /* bounds while on an expanded or DPC stack, else NULL */
+};
+
+/* ---- start ---- */
+
+/** First C code of the kernel (PE entry). Brings up processor 0 and turns into the idle thread of it. */
+DECLSPEC_NORETURN VOID KiSystemStartup(const BOOT_BLOCK *Block);
+
+/** The init room's phase 1: runs as the first system thread at PASSIVE_LEVEL with all rooms' phase 0 done. */
+VOID InitPhase1(PVOID Context);
+
+extern const BOOT_BLOCK *KeBootBlock;
+extern volatile LONG KiProcessorCount;
+
+/* ---- threads and processes (for PS) ---- */
+
+VOID KeInitializeProcess(PKPROCESS Process, SCHAR BasePriority, KAFFINITY Affinity, ULONG64 DirectoryTableBase);
+
+/**
+ * Prepares a thread that will run SystemRoutine(StartRoutine, StartContext) at APC_LEVEL first.
+ * A user thread passes its first user CONTEXT: when SystemRoutine returns, the thread leaves to user mode with it.
+ * KernelStack is what MmCreateKernelStack returned (its top). IRQL PASSIVE_LEVEL.
+ */
+typedef VOID (NTAPI *PKI_SYSTEM_ROUTINE)(PKSTART_ROUTINE StartRoutine, PVOID StartContext);
+VOID KeInitializeThread(PKTHREAD Thread, PVOID KernelStack, PKI_SYSTEM_ROUTINE SystemRoutine, PKSTART_ROUTINE StartRoutine,
+                        PVOID StartContext, const CONTEXT *UserContext, PVOID Teb, PKPROCESS Process);
+VOID KeStartThread(PKTHREAD Thread);
+
+/** Takes the running thread away for good: signals it, reaps it later (PsThreadReaped frees stack and reference). */
+DECLSPEC_NORETURN VOID KeTerminateThread(KPRIORITY Increment);
+
+/** PS: called at PASSIVE_LEVEL by the reaper thread when a terminated thread's stack is no longer in use. */
+VOID PsReapThread(PKTHREAD Thread);
+
+VOID KeRundownThread(VOID);                 /* abandons owned mutants; bug check if owned by kernel code at exit */
+ULONG KeSuspendThread(PKTHREAD Thread);     /* previous count; raises STATUS_SUSPEND_COUNT_EXCEEDED */
+ULONG KeResumeThread(PKTHREAD Thread);
+ULONG KeForceResumeThread(PKTHREAD Thread);
+BOOLEAN KeAlertThread(PKTHREAD Thread, KPROCESSOR_MODE Mode);
+BOOLEAN KeTestAlertThread(KPROCESSOR_MODE Mode);
+VOID KeSetProcess(PKPROCESS Process, KPRIORITY Increment); /* signals the process object */
+BOOLEAN KeInsertQueueApc(PKAPC Apc, PVOID Argument1, PVOID Argument2, KPRIORITY Increment);
+VOID KeFlushQueueApcs(PKTHREAD Thread);     /* at thread exit: empties both queues, calling rundown routines */
+
+typedef enum _KAPC_ENVIRONMENT { OriginalApcEnvironment, AttachedApcEnvironment, CurrentApcEnvironment, InsertApcEnvironment } KAPC_ENVIRONMENT;
+typedef VOID (NTAPI *PKNORMAL_ROUTINE)(PVOID, PVOID, PVOID);
+typedef VOID (NTAPI *PKKERNEL_ROUTINE)(PKAPC, PKNORMAL_ROUTINE *, PVOID *, PVOID *, PVOID *);
+typedef VOID (NTAPI *PKRUNDOWN_ROUTINE)(PKAPC);
+VOID KeInitializeApc(PKAPC Apc, PKTHREAD Thread, KAPC_ENVIRONMENT Environment, PKKERNEL_ROUTINE KernelRoutine,
+                     PKRUNDOWN_ROUTINE RundownRoutine, PKNORMAL_ROUTINE NormalRoutine, KPROCESSOR_MODE Mode, PVOID NormalContext);
+
+/** Reads or replaces the user-mode registers of the CURRENT thread (from its user trap frame). PASSIVE/APC_LEVEL. */
+VOID KeGetUserContext(PCONTEXT Context);
+NTSTATUS KeSetUserContext(const CONTEXT *Context);
+
+/* ---- exceptions ---- */
+
+/** Dispatches to the current thread's user mode at the next return: used by NtRaiseException and the trap code. */
+NTSTATUS KeRaiseUserException(PEXCEPTION_RECORD Record, PCONTEXT Context, BOOLEAN FirstChance);
+
+/** User-mode entry points that KE needs, found by PS in the mapped ntdll. */
+typedef struct _KE_USER_ENTRIES
+{
+    PVOID LdrInitializeThunk, RtlUserThreadStart, KiUserExceptionDispatcher, KiUserApcDispatcher;
+} KE_USER_ENTRIES;
+
+/** Supplied by PS for the current process; NULL before ntdll is mapped. */
+const KE_USER_ENTRIES *PsGetUserEntries(VOID);
+
+/* ---- memory translation ---- */
+
+/**
+ * Drops translations on every processor that may hold them; returns when all have. IRQL <= DISPATCH_LEVEL
+ * (never with interrupts off). PageCount 0 = everything. A user address goes to processors that run the process.
+ */
+VOID KeFlushTb(PKPROCESS Process /* NULL: kernel address */, PVOID Va, SIZE_T PageCount);
+
+/* ---- stacks and diagnosis ---- */
+
+VOID KeGetStackLimits(PULONG_PTR Low, PULONG_PTR High);
+/** Prints "NT time" stack of the caller to the error console; symbols as module+offset. Any IRQL. */
+VOID KePrintStack(const CONTEXT *Context);
+
+static inline PKTHREAD KiCurrentThread(VOID) { return (PKTHREAD)__readgsqword(0x188); }
+static inline ULONG KiCurrentProcessor(VOID) { return __readgsdword(0x184); }
+
+/** KPROCESS the current thread is attached to (home process if not attached). */
+static inline PKPROCESS KiCurrentProcess(VOID) { return KiCurrentThread()->ApcState.Process; }
