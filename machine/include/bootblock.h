@@ -18,7 +18,7 @@
  *     0 .. 2 MB                      identity, RWX: carries the jump, and the start of further processors.
  *                                    It is all of PML4 entry 0; the kernel drops that entry when it is done with it.
  *     BOOT_DIRECT_MAP + physical     all RAM (see BOOT_MEMORY_RANGE) and the whole first megabyte: RW, NX, global,
- *                                    2 MB pages where a whole one is RAM, 4 KB pages at the rest. Devices are not in it.
+ *                                    2 MB pages where a whole one is RAM, else 4 KB pages. Devices are not in it.
  *                                    The kernel image is RW here as well: pages it gives back can be zeroed.
  *     Block->KernelBase              the kernel image, relocated, 4 KB pages, global; a random 2 MB-aligned address
  *                                    in BOOT_KERNEL_LOWEST..BOOT_KERNEL_HIGHEST. Headers read-only NX; each section
