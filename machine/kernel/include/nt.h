@@ -74,3 +74,12 @@ static inline BOOLEAN MmIsSystemAddress(const volatile void *Address)
 {
     return (ULONG_PTR)Address >= (ULONG_PTR)MM_SYSTEM_RANGE_START;
 }
+
+/* The ordered accesses that the driver kit of Windows 8 and later has and these headers lack. Any IRQL. */
+#ifndef ReadAcquire
+static inline LONG ReadAcquire(const volatile LONG *Source) { return __atomic_load_n(Source, __ATOMIC_ACQUIRE); }
+static inline LONG64 ReadAcquire64(const volatile LONG64 *Source) { return __atomic_load_n(Source, __ATOMIC_ACQUIRE); }
+static inline VOID WriteRelease(volatile LONG *Target, LONG Value) { __atomic_store_n(Target, Value, __ATOMIC_RELEASE); }
+static inline VOID WriteRelease64(volatile LONG64 *Target, LONG64 Value) { __atomic_store_n(Target, Value, __ATOMIC_RELEASE); }
+#define ReadAcquire ReadAcquire
+#endif

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: MIT
+# The front door. `make run` and `make test` each work alone on a bare Debian 12: they install what is missing and build.
+
+FILE ?= docs/isthmus.svg
+.DEFAULT_GOAL := help
+.PHONY: help packages build run test clean
+
+help: ## list the targets
+	@printf 'Isthmus: memory shared between Windows drivers and programs\n\n'
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)$$/  make \1\t\2/p' Makefile | expand -t 18
+
+packages: ## install the Debian packages that are missing
+	@packaging/install-packages
+
+build: packages ## build everything into out/
+	@cmake/quiet cmake --preset nt
+	@cmake --build --preset nt
+	@cmake/quiet cmake --preset host
+	@cmake --build --preset host
+
+run: build ## the main job: the five ways of sharing, on the bytes of FILE=path
+	@out/machine/ntrun --add "$(FILE)" out/kit/isthmus.exe --sys out/kit/isthmus.sys demo --file "$(notdir $(FILE))"
+
+test: build ## all tests, native and in the machine
+	@ctest --preset host
+
+clean: ## remove what was built
+	@rm -rf build out

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The machine's options: `option=name` and `option=name:value` lines of boot.cfg.
+ */
+#include "vf.h"
+#include "rtl.h"
+
+static PCSTR VfpConfiguration;
+static SIZE_T VfpConfigurationLength;
+static BOOLEAN VfpOptions[VfOptionCount];
+
+static BOOLEAN VfpMatches(PCSTR Line, SIZE_T Length, PCSTR Name, PCSTR *Value, SIZE_T *ValueLength)
+{
+    static const CHAR prefix[] = "option=";
+    SIZE_T prefixLength = sizeof(prefix) - 1;
+    SIZE_T nameLength = strlen(Name);
+
+    if (Length < prefixLength + nameLength || memcmp(Line, prefix, prefixLength) != 0 ||
+        memcmp(Line + prefixLength, Name, nameLength) != 0)
+    {
+        return FALSE;
+    }
+    Line += prefixLength + nameLength;
+    Length -= prefixLength + nameLength;
+    if (Length != 0 && *Line != ':')
+    {
+        return FALSE;
+    }
+    *Value = Length != 0 ? Line + 1 : Line;
+    *ValueLength = Length != 0 ? Length - 1 : 0;
+    return TRUE;
+}
+
+/* The last line that names the option wins, as with command-line options. */
+static BOOLEAN VfpFind(PCSTR Name, PCSTR *Value, SIZE_T *ValueLength)
+{
+    PCSTR line = VfpConfiguration;
+    PCSTR end = line + VfpConfigurationLength;
+    BOOLEAN found = FALSE;
+
+    while (line < end)
+    {
+        PCSTR next = line;
+        SIZE_T length;
+        while (next < end && *next != '\n')
+        {
+            next++;
+        }
+        length = (SIZE_T)(next - line);
+        if (length != 0 && line[length - 1] == '\r')
+        {
+            length--;
+        }
+        found |= VfpMatches(line, length, Name, Value, ValueLength);
+        line = next + 1;
+    }
+    return found;
+}
+
+ULONG64 VfOptionValue(PCSTR Name, ULONG64 Default)
+{
+    PCSTR value;
+    SIZE_T length;
+    ULONG64 number = 0;
+    ULONG base = 10;
+
+    if (!VfpFind(Name, &value, &length) || length == 0)
+    {
+        return Default;
+    }
+    if (length > 2 && value[0] == '0' && (value[1] | 0x20) == 'x')
+    {
+        base = 16;
+        value += 2;
+        length -= 2;
+    }
+    for (; length != 0; value++, length--)
+    {
+        ULONG digit = *value >= '0' && *value <= '9' ? (ULONG)(*value - '0') : (ULONG)((*value | 0x20) - 'a') + 10;
+        if (digit >= base)
+        {
+            return Default;
+        }
+        number = number * base + digit;
+    }
+    return number;
+}
+
+BOOLEAN VfOptionGiven(PCSTR Name)
+{
+    PCSTR value;
+    SIZE_T length;
+
+    return VfpFind(Name, &value, &length);
+}
+
+VOID VfInitialize(PCSTR Configuration, SIZE_T Length)
+{
+    VfpConfiguration = Configuration;
+    VfpConfigurationLength = Length;
+    VfpOptions[VfTrackLockedPages] = !VfOptionGiven("notrack");
+    VfpOptions[VfChecks] = !VfOptionGiven("noverifier");
+    VfpOptions[VfTrimPressure] = VfOptionGiven("trim");
+    VfpOptions[VfVerbose] = VfOptionGiven("verbose");
+}
+
+BOOLEAN VfOption(VF_OPTION Option)
+{
+    return VfpOptions[Option];
+}
+
+VOID VfCheck(BOOLEAN Holds, ULONG_PTR Rule, ULONG_PTR P2, ULONG_PTR P3, ULONG_PTR P4)
+{
+    if (!Holds && VfOption(VfChecks))
+    {
+        KeBugCheckEx(0xC4 /* DRIVER_VERIFIER_DETECTED_VIOLATION */, Rule, P2, P3, P4);
+    }
+}
