@@ -214,6 +214,14 @@ BOOLEAN NTAPI RtlDispatchException(_In_ PEXCEPTION_RECORD ExceptionRecord, _In_ 
 ULONG RtlpWalkContext(_In_ const CONTEXT *Context, _In_ ULONG64 StackLow, _In_ ULONG64 StackHigh,
                       _Out_writes_to_(Count, return) PVOID *Frames, _In_ ULONG Count);
 
+/**
+ * longjmp under another name, for a C run time that exports its own: see raise.c.
+ */
+DECLSPEC_NORETURN VOID RtlpLongJump(_In_ PRTLP_JUMP_BUFFER Buffer, _In_ int Value);
+
+VOID _local_unwind(PVOID TargetFrame, PVOID TargetIp);
+VOID __jump_unwind(PVOID TargetFrame, PVOID TargetIp);
+
 #endif /* RTLP_UNWIND_TYPES_ONLY */
 
 #endif /* ISTHMUS_UNWIND_H */
