@@ -108,7 +108,15 @@ struct _KTHREAD
     ULONG64 UserTime;
     ULONG ContextSwitches;
     PVOID FloatSave;               /* 512-byte FXSAVE area, 16-byte aligned, inside the stack */
-    PVOID SehStackLimits[2];       /* bounds while on an expanded or DPC stack, else NULL */
+    PVOID SehStackLimits[2];       /* bounds while on an expanded stack, else NULL */
+    PVOID UserFloatSave;           /* second FXSAVE area: what the next return to user mode loads if it was changed */
+    BOOLEAN WaitNext;              /* KeSetEvent and kin were called with Wait = TRUE: the dispatcher lock is held */
+    KIRQL WaitNextIrql;            /* and this is the IRQL to go back to */
+    BOOLEAN TimerInWait;           /* WaitBlock[THREAD_WAIT_OBJECTS] is on Timer's list */
+    UCHAR WaitType;                /* WaitAny or WaitAll of the current wait */
+    ULONG64 LastSwitchTsc;         /* when it got its processor */
+    ULONG64 CycleTime;             /* time stamp counts it has run, up to LastSwitchTsc */
+    KAFFINITY SystemAffinityRestore; /* what KeRevertToUserAffinityThread goes back to, 0 if not overridden */
 };
 
 /* ---- start ---- */
@@ -121,6 +129,22 @@ VOID InitPhase1(PVOID Context);
 
 extern const BOOT_BLOCK *KeBootBlock;
 extern volatile LONG KiProcessorCount;
+
+/** The init room's phase 0: starts the other rooms in order and makes the first system thread. IRQL PASSIVE_LEVEL, on the idle
+    thread: it may not block, and no other thread runs before it returns. */
+VOID InitPhase0(const BOOT_BLOCK *Block);
+
+/** The idle process: static, as large as an EPROCESS, CR3 = the address space MM made in phase 0. */
+extern KPROCESS *const KiBootProcess;
+
+/** HAL: a started processor, on its idle stack, IF off, GS not yet set. */
+DECLSPEC_NORETURN VOID KiProcessorStartup(PVOID Processor);
+/** HAL: makes what processor Number needs before it is started; NULL if memory is short. *StackTop: its idle stack. */
+PVOID KiCreateProcessor(ULONG Number, PULONG64 StackTop);
+VOID KiDeleteProcessor(PVOID Processor);
+
+/** HAL: once the performance counter runs. Starts KUSER_SHARED_DATA's clocks. SystemTime in 100 ns since 1601. */
+VOID KiInitializeTime(LONG64 SystemTime);
 
 /* ---- threads and processes (for PS) ---- */
 
@@ -142,6 +166,12 @@ DECLSPEC_NORETURN VOID KeTerminateThread(KPRIORITY Increment);
 /** PS: called at PASSIVE_LEVEL by the reaper thread when a terminated thread's stack is no longer in use. */
 VOID PsReapThread(PKTHREAD Thread);
 
+/**
+ * Body of the reaper thread: PS makes one system thread with it in phase 1. Waits for terminated threads and
+ * calls PsReapThread for each once its stack is out of use. Never returns.
+ */
+VOID NTAPI KeReaperThread(PVOID Context);
+
 VOID KeRundownThread(VOID);                 /* abandons owned mutants; bug check if owned by kernel code at exit */
 ULONG KeSuspendThread(PKTHREAD Thread);     /* previous count; raises STATUS_SUSPEND_COUNT_EXCEEDED */
 ULONG KeResumeThread(PKTHREAD Thread);
@@ -162,6 +192,9 @@ VOID KeInitializeApc(PKAPC Apc, PKTHREAD Thread, KAPC_ENVIRONMENT Environment, P
 /** Reads or replaces the user-mode registers of the CURRENT thread (from its user trap frame). PASSIVE/APC_LEVEL. */
 VOID KeGetUserContext(PCONTEXT Context);
 NTSTATUS KeSetUserContext(const CONTEXT *Context);
+
+/** Where the trap happened and what came of it; for MmAccessFault's TrapFrame argument. NULL frame: 0. Any IRQL. */
+PVOID KeGetTrapFramePc(const VOID *TrapFrame);
 
 /* ---- exceptions ---- */
 
@@ -188,6 +221,10 @@ VOID KeFlushTb(PKPROCESS Process /* NULL: kernel address */, PVOID Va, SIZE_T Pa
 /* ---- stacks and diagnosis ---- */
 
 VOID KeGetStackLimits(PULONG_PTR Low, PULONG_PTR High);
+/** Bug check C7 if an active timer or a queued DPC lies inside memory about to be freed. IRQL <= DISPATCH_LEVEL. */
+VOID KeCheckForTimer(PVOID Memory, SIZE_T Size);
+/** TRUE while a bug check is being reported: locks must not be waited for any more. */
+extern volatile LONG KiBugCheckActive;
 /** Prints "NT time" stack of the caller to the error console; symbols as module+offset. Any IRQL. */
 VOID KePrintStack(const CONTEXT *Context);
 
