@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* Private to EX. */
+#pragma once
+
+#include "ex.h"
+#include "ke.h"
+#include "ob.h"
+#include "ps.h"
+
+#ifndef MUTANT_INCREMENT
+#define MUTANT_INCREMENT 1
+#endif
+#ifndef TIMER_APC_INCREMENT
+#define TIMER_APC_INCREMENT 0
+#endif
+
+NTSTATUS NTAPI ObCloseHandle(HANDLE Handle, KPROCESSOR_MODE Mode);
+
+#define EX_TAG ' xE '
+
+VOID ExpInitializeEvents(VOID);
+VOID ExpInitializeMutants(VOID);
+VOID ExpInitializeSemaphores(VOID);
+VOID ExpInitializeTimers(VOID);
+VOID ExpInitializeCallbacks(VOID);
+VOID ExpInitializeWorkers(VOID);
+VOID ExpInitializeRandom(VOID);
+
+/** Makes an object type or stops the machine: without its types the kernel cannot start. */
+VOID ExpCreateType(const OB_TYPE_DEFINITION *Definition, POBJECT_TYPE *Type);
+
+/** Checks that a user-mode caller may write a handle there. Raises; call inside __try. */
+VOID ExpProbeHandle(PHANDLE Handle, KPROCESSOR_MODE Mode);
+
+/** Gives a handle to the caller; if the pointer went bad meanwhile the handle is closed again. */
+NTSTATUS ExpReturnHandle(PHANDLE Target, HANDLE Handle);
+
+/** Creation common to the waitable objects: object, handle, hand-over. Initialize fills the zeroed body. */
+typedef VOID (*PEXP_INITIALIZE)(PVOID Object, const VOID *Parameters);
+NTSTATUS ExpCreateWaitable(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes, POBJECT_TYPE Type, ULONG BodySize,
+                           PEXP_INITIALIZE Initialize, const VOID *Parameters);
+NTSTATUS ExpOpenWaitable(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes, POBJECT_TYPE Type);
+
+/** Stores a LONG through an optional user pointer. */
+NTSTATUS ExpReturnLong(PLONG Target, LONG Value);

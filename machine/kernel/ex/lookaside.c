@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Lookaside lists. Allocation and freeing from the classic lists are inline in drivers, over the layout of
+ * GENERAL_LOOKASIDE; here are their set-up and take-down, and the Ex form.
+ */
+#include "exp.h"
+
+#define EX_LOOKASIDE_DEPTH 4
+#define EX_LOOKASIDE_MAXIMUM 256
+
+static PVOID NTAPI ExpPoolAllocate(POOL_TYPE Type, SIZE_T Size, ULONG Tag)
+{
+    return ExAllocatePoolWithTag(Type, Size, Tag);
+}
+
+static VOID NTAPI ExpPoolFree(PVOID Block)
+{
+    ExFreePool(Block);
+}
+
+static VOID ExpInitialize(PGENERAL_LOOKASIDE L, POOL_TYPE Type, SIZE_T Size, ULONG Tag)
+{
+    RtlZeroMemory(L, sizeof(*L));
+    InitializeSListHead(&L->ListHead);
+    InitializeListHead(&L->ListEntry);
+    L->Depth = EX_LOOKASIDE_DEPTH;
+    L->MaximumDepth = EX_LOOKASIDE_MAXIMUM;
+    L->Type = Type;
+    L->Size = (ULONG)max(Size, sizeof(SLIST_ENTRY));
+    L->Tag = Tag;
+}
+
+static VOID ExpDelete(PGENERAL_LOOKASIDE L)
+{
+    PSLIST_ENTRY entry = ExpInterlockedFlushSList(&L->ListHead);
+
+    while (entry != NULL)
+    {
+        PSLIST_ENTRY next = entry->Next;
+        L->Free(entry);
+        entry = next;
+    }
+}
+
+/** Prepares a list of nonpaged blocks. Size in bytes. IRQL <= DISPATCH_LEVEL. */
+VOID NTAPI ExInitializeNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside, PALLOCATE_FUNCTION Allocate, PFREE_FUNCTION Free, ULONG Flags,
+                                           SIZE_T Size, ULONG Tag, USHORT Depth)
+{
+    UNREFERENCED_PARAMETER(Depth);
+    ExpInitialize(&Lookaside->L, NonPagedPool | (Flags & POOL_RAISE_IF_ALLOCATION_FAILURE), Size, Tag);
+    Lookaside->L.Allocate = Allocate != NULL ? Allocate : ExpPoolAllocate;
+    Lookaside->L.Free = Free != NULL ? Free : ExpPoolFree;
+}
+
+VOID NTAPI ExDeleteNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside)
+{
+    ExpDelete(&Lookaside->L);
+}
+
+/** Prepares a list of pageable blocks. Size in bytes. IRQL <= APC_LEVEL. */
+VOID NTAPI ExInitializePagedLookasideList(PPAGED_LOOKASIDE_LIST Lookaside, PALLOCATE_FUNCTION Allocate, PFREE_FUNCTION Free, ULONG Flags,
+                                          SIZE_T Size, ULONG Tag, USHORT Depth)
+{
+    UNREFERENCED_PARAMETER(Depth);
+    ExpInitialize(&Lookaside->L, PagedPool | (Flags & POOL_RAISE_IF_ALLOCATION_FAILURE), Size, Tag);
+    Lookaside->L.Allocate = Allocate != NULL ? Allocate : ExpPoolAllocate;
+    Lookaside->L.Free = Free != NULL ? Free : ExpPoolFree;
+}
+
+VOID NTAPI ExDeletePagedLookasideList(PPAGED_LOOKASIDE_LIST Lookaside)
+{
+    ExpDelete(&Lookaside->L);
+}
+
+static PVOID NTAPI ExpPoolAllocateEx(POOL_TYPE Type, SIZE_T Size, ULONG Tag, PLOOKASIDE_LIST_EX Lookaside)
+{
+    UNREFERENCED_PARAMETER(Lookaside);
+    return ExAllocatePoolWithTag(Type, Size, Tag);
+}
+
+static VOID NTAPI ExpPoolFreeEx(PVOID Block, PLOOKASIDE_LIST_EX Lookaside)
+{
+    UNREFERENCED_PARAMETER(Lookaside);
+    ExFreePool(Block);
+}
+
+/** Prepares a list with allocation routines that know their list. IRQL <= DISPATCH_LEVEL. */
+NTSTATUS NTAPI ExInitializeLookasideListEx(PLOOKASIDE_LIST_EX Lookaside, PALLOCATE_FUNCTION_EX Allocate, PFREE_FUNCTION_EX Free,
+                                           POOL_TYPE PoolType, ULONG Flags, SIZE_T Size, ULONG Tag, USHORT Depth)
+{
+    PGENERAL_LOOKASIDE list = (PGENERAL_LOOKASIDE)&Lookaside->L;
+
+    UNREFERENCED_PARAMETER(Depth);
+    if ((Flags & ~(EX_LOOKASIDE_LIST_EX_FLAGS_RAISE_ON_FAIL | EX_LOOKASIDE_LIST_EX_FLAGS_FAIL_NO_RAISE)) != 0 ||
+        Flags == (EX_LOOKASIDE_LIST_EX_FLAGS_RAISE_ON_FAIL | EX_LOOKASIDE_LIST_EX_FLAGS_FAIL_NO_RAISE))
+    {
+        return STATUS_INVALID_PARAMETER_5;
+    }
+    RtlZeroMemory(Lookaside, sizeof(*Lookaside));
+    InitializeSListHead(&list->ListHead);
+    InitializeListHead(&list->ListEntry);
+    list->Depth = EX_LOOKASIDE_DEPTH;
+    list->MaximumDepth = EX_LOOKASIDE_MAXIMUM;
+    list->Type = PoolType;
+    if ((Flags & EX_LOOKASIDE_LIST_EX_FLAGS_RAISE_ON_FAIL) != 0)
+    {
+        list->Type |= POOL_RAISE_IF_ALLOCATION_FAILURE;
+    }
+    list->Size = (ULONG)max(Size, sizeof(SLIST_ENTRY));
+    list->Tag = Tag;
+    list->AllocateEx = Allocate != NULL ? Allocate : ExpPoolAllocateEx;
+    list->FreeEx = Free != NULL ? Free : ExpPoolFreeEx;
+    return STATUS_SUCCESS;
+}
+
+VOID NTAPI ExFlushLookasideListEx(PLOOKASIDE_LIST_EX Lookaside)
+{
+    PSLIST_ENTRY entry = ExpInterlockedFlushSList(&Lookaside->L.ListHead);
+
+    while (entry != NULL)
+    {
+        PSLIST_ENTRY next = entry->Next;
+        Lookaside->L.FreeEx(entry, Lookaside);
+        entry = next;
+    }
+}
+
+VOID NTAPI ExDeleteLookasideListEx(PLOOKASIDE_LIST_EX Lookaside)
+{
+    ExFlushLookasideListEx(Lookaside);
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/* NtQuerySystemInformation and the services that tell the time. */
+#include "exp.h"
+#include "ldr.h"
+#include "mm.h"
+#include "rtl.h"
+
+enum
+{
+    ExpSystemBasic = 0,
+    ExpSystemPerformance = 2,
+    ExpSystemTimeOfDay = 3,
+    ExpSystemModules = 11,
+    ExpSystemKernelDebugger = 35,
+};
+
+typedef struct _EXP_BASIC_INFORMATION
+{
+    ULONG Reserved;
+    ULONG TimerResolution;
+    ULONG PageSize;
+    ULONG NumberOfPhysicalPages;
+    ULONG LowestPhysicalPageNumber;
+    ULONG HighestPhysicalPageNumber;
+    ULONG AllocationGranularity;
+    ULONG_PTR MinimumUserModeAddress;
+    ULONG_PTR MaximumUserModeAddress;
+    KAFFINITY ActiveProcessorsAffinityMask;
+    CCHAR NumberOfProcessors;
+} EXP_BASIC_INFORMATION;
+
+typedef struct _EXP_TIME_OF_DAY
+{
+    LARGE_INTEGER BootTime;
+    LARGE_INTEGER CurrentTime;
+    LARGE_INTEGER TimeZoneBias;
+    ULONG TimeZoneId;
+    ULONG Reserved;
+    ULONGLONG BootTimeBias;
+    ULONGLONG SleepTimeBias;
+} EXP_TIME_OF_DAY;
+
+/* RTL_PROCESS_MODULE_INFORMATION as published by NT. */
+typedef struct _EXP_MODULE
+{
+    HANDLE Section;
+    PVOID MappedBase;
+    PVOID ImageBase;
+    ULONG ImageSize;
+    ULONG Flags;
+    USHORT LoadOrderIndex;
+    USHORT InitOrderIndex;
+    USHORT LoadCount;
+    USHORT OffsetToFileName;
+    UCHAR FullPathName[256];
+} EXP_MODULE;
+
+static NTSTATUS ExpCopyOut(PVOID Target, ULONG Length, PULONG ReturnLength, const VOID *Source, ULONG Needed)
+{
+    KPROCESSOR_MODE mode = ExGetPreviousMode();
+
+    __try
+    {
+        if (mode != KernelMode && ReturnLength != NULL)
+        {
+            ProbeForWrite(ReturnLength, sizeof(ULONG), sizeof(ULONG));
+        }
+        if (ReturnLength != NULL)
+        {
+            *ReturnLength = Needed;
+        }
+        if (Length < Needed)
+        {
+            return STATUS_INFO_LENGTH_MISMATCH;
+        }
+        if (mode != KernelMode)
+        {
+            ProbeForWrite(Target, Needed, 1);
+        }
+        RtlCopyMemory(Target, Source, Needed);
+    }
+    __except (EXCEPTION_EXECUTE_HANDLER)
+    {
+        return GetExceptionCode();
+    }
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS ExpQueryBasic(PVOID Target, ULONG Length, PULONG ReturnLength)
+{
+    PPHYSICAL_MEMORY_RANGE ranges = MmGetPhysicalMemoryRanges();
+    EXP_BASIC_INFORMATION basic = {0};
+    ULONG64 bytes = 0;
+
+    if (ranges == NULL)
+    {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    basic.LowestPhysicalPageNumber = (ULONG)(ranges[0].BaseAddress.QuadPart >> PAGE_SHIFT);
+    for (ULONG i = 0; ranges[i].NumberOfBytes.QuadPart != 0; i++)
+    {
+        bytes += (ULONG64)ranges[i].NumberOfBytes.QuadPart;
+        basic.HighestPhysicalPageNumber = (ULONG)((ranges[i].BaseAddress.QuadPart + ranges[i].NumberOfBytes.QuadPart) >> PAGE_SHIFT) - 1;
+    }
+    ExFreePool(ranges);
+    basic.TimerResolution = KeQueryTimeIncrement();
+    basic.PageSize = PAGE_SIZE;
+    basic.NumberOfPhysicalPages = (ULONG)(bytes >> PAGE_SHIFT);
+    basic.AllocationGranularity = 0x10000;
+    basic.MinimumUserModeAddress = (ULONG_PTR)MM_LOWEST_USER;
+    basic.MaximumUserModeAddress = (ULONG_PTR)MM_HIGHEST_USER;
+    basic.ActiveProcessorsAffinityMask = KeQueryActiveProcessors();
+    basic.NumberOfProcessors = (CCHAR)KeQueryActiveProcessorCount(NULL);
+    return ExpCopyOut(Target, Length, ReturnLength, &basic, sizeof(basic));
+}
+
+static NTSTATUS ExpQueryTimeOfDay(PVOID Target, ULONG Length, PULONG ReturnLength)
+{
+    EXP_TIME_OF_DAY time = {0};
+
+    KeQuerySystemTime(&time.CurrentTime);
+    time.BootTime.QuadPart = time.CurrentTime.QuadPart - (LONGLONG)KeQueryInterruptTime();
+    return ExpCopyOut(Target, Length, ReturnLength, &time, sizeof(time));
+}
+
+static VOID ExpFillModule(EXP_MODULE *Entry, const LDR_MODULE *Module, USHORT Index)
+{
+    PVOID base = Module->Base;
+
+    /* Kernel addresses are for administrators, as on current Windows. */
+    if (ExGetPreviousMode() != KernelMode && !SeSinglePrivilegeCheck(RtlConvertLongToLuid(SE_DEBUG_PRIVILEGE), ExGetPreviousMode()))
+    {
+        base = NULL;
+    }
+    RtlZeroMemory(Entry, sizeof(*Entry));
+    Entry->ImageBase = base;
+    Entry->ImageSize = Module->Size;
+    Entry->LoadOrderIndex = Index;
+    Entry->LoadCount = (USHORT)(Module->References + 1);
+    _snprintf((PCHAR)Entry->FullPathName, sizeof(Entry->FullPathName), "\\SystemRoot\\System32\\%s%ws",
+              LdrIsKernelAddress(Module->Base) ? "" : "drivers\\", Module->Name);
+    Entry->FullPathName[sizeof(Entry->FullPathName) - 1] = 0;
+    Entry->OffsetToFileName = (USHORT)(strrchr((PCHAR)Entry->FullPathName, '\\') + 1 - (PCHAR)Entry->FullPathName);
+}
+
+static NTSTATUS ExpQueryModules(PVOID Target, ULONG Length, PULONG ReturnLength)
+{
+    typedef struct _MODULES
+    {
+        ULONG Count;
+        EXP_MODULE Modules[1];
+    } MODULES;
+    const ULONG maximum = 129;
+    MODULES *list = ExAllocatePoolWithTag(PagedPool, sizeof(MODULES) + maximum * sizeof(EXP_MODULE), EX_TAG);
+    const LDR_MODULE *module;
+    LONG index = -1;
+    NTSTATUS status;
+
+    if (list == NULL)
+    {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    RtlZeroMemory(list, sizeof(*list));
+    while (list->Count < maximum && (module = LdrNextModule(&index)) != NULL)
+    {
+        ExpFillModule(&list->Modules[list->Count], module, (USHORT)list->Count);
+        list->Count++;
+    }
+    status = ExpCopyOut(Target, Length, ReturnLength, list, (ULONG)(FIELD_OFFSET(MODULES, Modules) + list->Count * sizeof(EXP_MODULE)));
+    ExFreePoolWithTag(list, EX_TAG);
+    return status;
+}
+
+/** System-wide information; classes that the machine has no answer for give STATUS_INVALID_INFO_CLASS. PASSIVE_LEVEL. */
+NTSTATUS NTAPI NtQuerySystemInformation(ULONG SystemInformationClass, PVOID SystemInformation, ULONG Length, PULONG ReturnLength)
+{
+    static const BOOLEAN noDebugger[2] = {FALSE, TRUE};
+
+    switch (SystemInformationClass)
+    {
+    case ExpSystemBasic:
+        return ExpQueryBasic(SystemInformation, Length, ReturnLength);
+    case ExpSystemTimeOfDay:
+        return ExpQueryTimeOfDay(SystemInformation, Length, ReturnLength);
+    case ExpSystemModules:
+        return ExpQueryModules(SystemInformation, Length, ReturnLength);
+    case ExpSystemKernelDebugger:
+        return ExpCopyOut(SystemInformation, Length, ReturnLength, noDebugger, sizeof(noDebugger));
+    default:
+        return STATUS_INVALID_INFO_CLASS;
+    }
+}
+
+NTSTATUS NTAPI NtQuerySystemTime(PLARGE_INTEGER SystemTime)
+{
+    LARGE_INTEGER now;
+
+    KeQuerySystemTime(&now);
+    return ExpCopyOut(SystemTime, sizeof(now), NULL, &now, sizeof(now));
+}
+
+NTSTATUS NTAPI NtQueryPerformanceCounter(PLARGE_INTEGER Counter, PLARGE_INTEGER Frequency)
+{
+    LARGE_INTEGER frequency;
+    LARGE_INTEGER counter = KeQueryPerformanceCounter(&frequency);
+    NTSTATUS status = ExpCopyOut(Counter, sizeof(counter), NULL, &counter, sizeof(counter));
+
+    if (NT_SUCCESS(status) && Frequency != NULL)
+    {
+        status = ExpCopyOut(Frequency, sizeof(frequency), NULL, &frequency, sizeof(frequency));
+    }
+    return status;
+}
