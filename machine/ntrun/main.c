@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ntrun: packs drivers and a program into an image, runs it on the machine, and returns the program's exit code.
+ *
+ *     options -> places -> package (checked PE files, boot.cfg) -> image -> QEMU -> report -> exit code
+ */
+#include "exitcodes.h"
+#include "image.h"
+#include "options.h"
+#include "package.h"
+#include "places.h"
+#include "random.h"
+#include "run.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifndef NTRUN_VERSION
+#define NTRUN_VERSION "unversioned"
+#endif
+
+/* What the machine needs beside the image to come up at all. */
+#define MEMORY_BESIDE_IMAGE (16ull << 20)
+
+/* Tells a debugger where the kernel will lie: the seed is fixed, so the base is known. */
+static void MainPrintGdbHint(const OPTIONS *Options, const PLACES *Places, const PACKAGE *Package)
+{
+    const PACKAGE_FILE *kernel = PackageFind(Package, "Windows/System32/ntoskrnl.exe");
+    uint64_t state = Options->Seed;
+    uint64_t base;
+    PE_IMAGE image;
+
+    if (kernel == NULL || PeOpenFile(&image, kernel->Data, kernel->Size) != PeOk)
+    {
+        return; /* PackageBuild has checked it */
+    }
+    base = BootKernelBase(BootRandomNext(&state), image.SizeOfImage);
+    Say("the machine waits for gdb. Start gdb and type:");
+    Say("    target remote :1234");
+    Say("    add-symbol-file %s/ntoskrnl.exe -o 0x%llx", Places->System, (unsigned long long)(base - image.ImageBase));
+    Say("    hbreak KiSystemStartup");
+    Say("    continue");
+}
+
+static void MainPrintReport(const REPORT *Report)
+{
+    const char *line = TextString(&Report->Raw);
+
+    while (*line != '\0')
+    {
+        size_t length = strcspn(line, "\n");
+
+        Say("report: %.*s", (int)length, line);
+        line += length + (line[length] != '\0' ? 1 : 0);
+    }
+}
+
+/* Everything from the image on. */
+static int MainRun(const OPTIONS *Options, const PLACES *Places, const PACKAGE *Package, IMAGE_FILE *Image,
+                   int *Signal, TEXT *Message)
+{
+    RUN run = {0};
+    int code;
+
+    if (!ImageCreate(Image, Package, Options->Keep, Message))
+    {
+        return NTRUN_CANNOT_START;
+    }
+    if (Image->Size + MEMORY_BESIDE_IMAGE > (uint64_t)Options->Memory << 20)
+    {
+        TextAppend(Message, "the files come to %llu MB and do not fit; give the machine more with --memory",
+                   (unsigned long long)(Image->Size >> 20) + 1);
+        return NTRUN_CANNOT_START;
+    }
+    if (Options->Gdb)
+    {
+        MainPrintGdbHint(Options, Places, Package);
+    }
+    if (!RunMachine(&run, Options, Places, Image->Path, Image->Fd, Message))
+    {
+        code = NTRUN_CANNOT_START;
+    }
+    else
+    {
+        code = ReportConclude(&run.Report, &run.End, Message);
+    }
+    *Signal = run.Signal;
+    if (Options->Verbose)
+    {
+        MainPrintReport(&run.Report);
+    }
+    ImageKeepText(Image, "qemu.txt", TextString(&run.Command));
+    ImageKeepText(Image, "report.txt", TextString(&run.Report.Raw));
+    RunFree(&run);
+    return code;
+}
+
+static int MainPackAndRun(const OPTIONS *Options, int *Signal)
+{
+    PLACES places = {0};
+    PACKAGE package = {0};
+    IMAGE_FILE image = {.Fd = -1};
+    TEXT message = {0};
+    int code = NTRUN_CANNOT_START;
+
+    if (PlacesFind(&places, Options->System, &message))
+    {
+        code = PackageBuild(&package, Options, &places, &message);
+        if (code == 0)
+        {
+            code = MainRun(Options, &places, &package, &image, Signal, &message);
+        }
+    }
+    if (message.Length != 0 && *Signal == 0)
+    {
+        Say("%s", TextString(&message));
+    }
+    if (image.Directory != NULL)
+    {
+        Say("kept in %s", image.Directory);
+    }
+    ImageFree(&image);
+    PackageFree(&package);
+    PlacesFree(&places);
+    TextFree(&message);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    OPTIONS options;
+    TEXT error = {0};
+    int signalNumber = 0;
+    int code = 0;
+
+    switch (OptionsParse(&options, argc, argv, &error))
+    {
+    case OptionsHelp:
+        fputs(OptionsHelpText, stdout);
+        break;
+    case OptionsVersion:
+        puts("ntrun " NTRUN_VERSION);
+        break;
+    case OptionsWrong:
+        Say("%s; \"ntrun --help\" lists what there is", TextString(&error));
+        code = NTRUN_USAGE;
+        break;
+    case OptionsRun:
+        code = MainPackAndRun(&options, &signalNumber);
+        break;
+    }
+    OptionsFree(&options);
+    TextFree(&error);
+    if (signalNumber != 0)
+    {
+        /* End as the one who sent it expects: by the signal. */
+        signal(signalNumber, SIG_DFL);
+        raise(signalNumber);
+    }
+    return code;
+}
