@@ -59,6 +59,9 @@ NTSTATUS ObReferenceObjectByName(PUNICODE_STRING Name, ULONG Attributes, PACCESS
 /* Handle tables live with their process; kernel handles (OBJ_KERNEL_HANDLE) in System's, with the sign bit set. */
 NTSTATUS ObInitializeProcess(PEPROCESS Parent /* inherit from, or NULL */, PEPROCESS Process, BOOLEAN Inherit);
 VOID ObKillProcess(PEPROCESS Process);      /* closes every handle; in the context of the process */
+VOID ObDeleteProcessTable(PEPROCESS Process); /* frees the table when the process object goes */
+/** Inherits only the listed handles (those of them that are inheritable), with the same values. PASSIVE_LEVEL. */
+NTSTATUS ObInheritHandles(PEPROCESS Parent, PEPROCESS Process, const HANDLE *List, ULONG Count);
 ULONG ObGetProcessHandleCount(PEPROCESS Process);
 /** Handle of one process as a handle of another (NtDuplicateObject). */
 NTSTATUS ObDuplicateObject(PEPROCESS Source, HANDLE SourceHandle, PEPROCESS Target, PHANDLE TargetHandle, ACCESS_MASK Access,
@@ -68,5 +71,20 @@ PDISPATCHER_HEADER ObGetWaitObject(PVOID Object);
 VOID ObMakeTemporaryObject(PVOID Object);
 /** The object's path in the namespace, "" if unnamed. */
 NTSTATUS ObQueryNameString(PVOID Object, POBJECT_NAME_INFORMATION Information, ULONG Length, PULONG Needed);
+
+/** Gives the first directories and links their security descriptors; called by SE once its SIDs exist. */
+VOID ObSecureNamespace(VOID);
+/** Lets drivers register for handle operations on objects of this type (processes and threads). Before any handle. */
+VOID ObEnableTypeCallbacks(POBJECT_TYPE Type);
+
+typedef struct _OBJECT_HANDLE_FLAG_INFORMATION
+{
+    BOOLEAN Inherit;
+    BOOLEAN ProtectFromClose;
+} OBJECT_HANDLE_FLAG_INFORMATION, *POBJECT_HANDLE_FLAG_INFORMATION;
+
+NTSTATUS NTAPI ObCloseHandle(HANDLE Handle, KPROCESSOR_MODE PreviousMode);
+NTSTATUS NTAPI ObSetHandleAttributes(HANDLE Handle, POBJECT_HANDLE_FLAG_INFORMATION HandleFlags, KPROCESSOR_MODE PreviousMode);
+BOOLEAN NTAPI ObReferenceObjectSafe(PVOID Object);
 
 extern POBJECT_TYPE ObpTypeObjectType, ObpDirectoryObjectType, ObpSymbolicLinkObjectType;
