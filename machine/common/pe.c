@@ -93,10 +93,13 @@ static PE_ERROR PepOpenOptionalHeader(PE_IMAGE *Image, uint32_t OptionalSize)
 
     count = PepRead32(header + 108);
     count = count < PE_DIRECTORIES ? count : PE_DIRECTORIES;
-    if (count > (OptionalSize - OPTIONAL_HEADER_SIZE) / 8 ||
-        (uint64_t)Image->HeaderOffset + PEP_FILE_HEADER_SIZE + OPTIONAL_HEADER_SIZE + 8u * count > Image->Size)
+    if (count > (OptionalSize - OPTIONAL_HEADER_SIZE) / 8)
     {
         return PeBadHeader;
+    }
+    if ((uint64_t)Image->HeaderOffset + PEP_FILE_HEADER_SIZE + OPTIONAL_HEADER_SIZE + 8u * count > Image->Size)
+    {
+        return PeTruncated;
     }
     for (uint32_t i = 0; i < count; i++)
     {
