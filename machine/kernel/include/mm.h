@@ -10,7 +10,7 @@
 /* MM's part of a process; embedded in EPROCESS. */
 typedef struct _MM_ADDRESS_SPACE
 {
-    RTL_AVL_TABLE Vads;            /* MMVAD ordered by start page; guarded by AddressSpaceLock */
+    struct _MMVAD *Vads;           /* AVL tree by start page; guarded by AddressSpaceLock */
     FAST_MUTEX AddressSpaceLock;   /* order: AddressSpaceLock -> WorkingSetLock -> PFN lock */
     FAST_MUTEX WorkingSetLock;     /* guards the user half of the page tables */
     SIZE_T WorkingSetPages;        /* valid user pages */
@@ -43,6 +43,11 @@ typedef struct _MM_LEFTOVERS
 /* ---- start ---- */
 VOID MmInitializePhase0(const BOOT_BLOCK *Block); /* PFN database, kernel page tables, pool; before any thread */
 VOID MmInitializePhase1(VOID);                    /* page-file, trimmer thread, section types; PASSIVE_LEVEL */
+
+/** The page attribute table of the running processor; every processor but 0 calls it when it starts. Any IRQL. */
+VOID MmInitializeProcessor(VOID);
+/** After HalStartProcessors: drops the identity map (PML4 entry 0) and frees the loader's memory. PASSIVE_LEVEL. */
+VOID MmReleaseLoaderMemory(VOID);
 
 /* ---- faults ---- */
 /**
@@ -99,6 +104,8 @@ VOID MmQueryLeftovers(MM_LEFTOVERS *Leftovers);
 /** Pool blocks allocated from here on by code outside the kernel image count as drivers'. */
 VOID MmPrintLeftoverPool(VOID);                   /* one line per block: tag, size, caller */
 VOID MmCountMdl(LONG Delta);
+/** Blocks (and bytes) of pool that code of an image allocated and has not freed: verifier rule C4/62 at unload. PASSIVE_LEVEL. */
+LONG64 MmCountImagePool(PVOID Base, SIZE_T Size, PLONG64 Bytes);
 
 /** Copies without trusting either side: FALSE with the status if a page cannot be read or written. <= APC_LEVEL. */
 NTSTATUS MmCopyVirtualMemory(PEPROCESS From, PVOID Source, PEPROCESS To, PVOID Target, SIZE_T Size,
@@ -106,3 +113,51 @@ NTSTATUS MmCopyVirtualMemory(PEPROCESS From, PVOID Source, PEPROCESS To, PVOID T
 
 /** Low-resource simulation and tests: lets the trimmer take every page of the process that is not locked. PASSIVE_LEVEL. */
 SIZE_T MmTrimProcess(PEPROCESS Process);
+
+/* ---- what mingw's headers lack of the pool ---- */
+#ifndef POOL_FLAG_NON_PAGED
+typedef ULONG64 POOL_FLAGS;
+#define POOL_FLAG_USE_QUOTA 0x0000000000000001ULL
+#define POOL_FLAG_UNINITIALIZED 0x0000000000000002ULL
+#define POOL_FLAG_SESSION 0x0000000000000004ULL
+#define POOL_FLAG_CACHE_ALIGNED 0x0000000000000008ULL
+#define POOL_FLAG_RAISE_ON_FAILURE 0x0000000000000020ULL
+#define POOL_FLAG_NON_PAGED 0x0000000000000040ULL
+#define POOL_FLAG_NON_PAGED_EXECUTE 0x0000000000000080ULL
+#define POOL_FLAG_PAGED 0x0000000000000100ULL
+#define POOL_FLAG_REQUIRED_MASK 0x00000000FFFFFFFFULL
+
+typedef enum _POOL_EXTENDED_PARAMETER_TYPE
+{
+    PoolExtendedParameterInvalidType,
+    PoolExtendedParameterPriority,
+    PoolExtendedParameterSecurePool,
+    PoolExtendedParameterNumaNode,
+} POOL_EXTENDED_PARAMETER_TYPE;
+
+typedef struct _POOL_EXTENDED_PARAMETER
+{
+    struct
+    {
+        ULONG64 Type : 8;
+        ULONG64 Optional : 1;
+        ULONG64 Reserved : 55;
+    };
+    union
+    {
+        ULONG64 Reserved2;
+        PVOID Reserved3;
+        EX_POOL_PRIORITY Priority;
+        PVOID SecurePoolParams;
+        ULONG PreferredNode;
+    };
+} POOL_EXTENDED_PARAMETER, *PPOOL_EXTENDED_PARAMETER;
+
+PVOID NTAPI ExAllocatePool2(_In_ ULONG64 Flags, _In_ SIZE_T NumberOfBytes, _In_ ULONG Tag);
+PVOID NTAPI ExAllocatePool3(_In_ ULONG64 Flags, _In_ SIZE_T NumberOfBytes, _In_ ULONG Tag,
+                            _In_reads_opt_(ExtendedParametersCount) const POOL_EXTENDED_PARAMETER *ExtendedParameters,
+                            _In_ ULONG ExtendedParametersCount);
+VOID NTAPI ExFreePool2(_In_ PVOID P, _In_ ULONG Tag,
+                       _In_reads_opt_(ExtendedParametersCount) const POOL_EXTENDED_PARAMETER *ExtendedParameters,
+                       _In_ ULONG ExtendedParametersCount);
+#endif
