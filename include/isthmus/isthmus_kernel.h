@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The kernel library of Isthmus, for drivers: memory shared with programs through MDLs.
+ *
+ * A driver calls IsthmusLibraryStart in DriverEntry and IsthmusLibraryStop in DriverUnload, makes a session when a
+ * handle is opened (IRP_MJ_CREATE), cleans it up in IRP_MJ_CLEANUP and closes it in IRP_MJ_CLOSE. Between these it
+ * shares, allocates, maps and releases by id. The library does the rest: what a session owns is released with the
+ * handle, what lies in a process is taken back before the process ends, whoever holds the handle by then.
+ *
+ * Include <ntifs.h> (or <ntddk.h>, <wdm.h>) first. Everything here wants PASSIVE_LEVEL unless it says otherwise, and
+ * the region functions that take user addresses or map into a process want the thread of that process. Call them
+ * between KeEnterCriticalRegion and KeLeaveCriticalRegion when the thread is a program's: a thread that is suspended
+ * half-way would hold up whoever waits for the region to drain.
+ */
+#ifndef ISTHMUS_KERNEL_H
+#define ISTHMUS_KERNEL_H
+
+#include "isthmus_abi.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct _ISTHMUS_SESSION *PISTHMUS_SESSION;
+typedef struct _ISTHMUS_REGION *PISTHMUS_REGION;
+
+/* ---- The library --------------------------------------------------------------------------------------------- */
+
+/**
+ * Readies the library: reads the quotas from the Parameters key and registers the process-notify routine.
+ * @param RegistryPath  the driver's service key, as DriverEntry receives it; NULL for the defaults
+ * @return STATUS_SUCCESS, or the error of PsSetCreateProcessNotifyRoutine. PASSIVE_LEVEL, DriverEntry.
+ */
+NTSTATUS IsthmusLibraryStart(_In_opt_ PUNICODE_STRING RegistryPath);
+
+/**
+ * Ends the library: cleans up the sessions that are left, waits for all uses of regions to end, releases them, and
+ * removes the notify routine. When it returns nothing is locked, mapped or allocated. PASSIVE_LEVEL, DriverUnload;
+ * no other call of the library may be running or come after it.
+ */
+VOID IsthmusLibraryStop(VOID);
+
+/**
+ * Reads a number (REG_DWORD or REG_QWORD) from the Parameters key below a service key.
+ * @return the number, or Default if the value isn't there or is of another type. PASSIVE_LEVEL.
+ */
+ULONGLONG IsthmusReadParameter(_In_opt_ PUNICODE_STRING RegistryPath, _In_z_ PCWSTR Name, _In_ ULONGLONG Default);
+
+/** What mappings this system can make: ISTHMUS_CAN_MAP_READ_ONLY, ISTHMUS_CAN_NO_EXECUTE. Any IRQL. */
+UINT32 IsthmusSystemCapabilities(VOID);
+
+/** Most bytes that the library describes with one MDL; longer regions have several segments. Any IRQL. */
+SIZE_T IsthmusSegmentBytes(VOID);
+
+/** NonPagedPoolNx where the system knows it, else NonPagedPool. Any IRQL. */
+POOL_TYPE IsthmusNonPagedPoolType(VOID);
+
+/** Fills in the statistics, header included. IRQL <= APC_LEVEL. */
+VOID IsthmusQueryStatistics(_Out_ ISTHMUS_STATISTICS *Statistics);
+
+/* ---- Sessions ------------------------------------------------------------------------------------------------ */
+
+/**
+ * Makes a session charged to the current process.
+ * @return STATUS_SUCCESS, STATUS_QUOTA_EXCEEDED, STATUS_INSUFFICIENT_RESOURCES. PASSIVE_LEVEL.
+ * The caller owns the session: IsthmusSessionCleanup, then IsthmusSessionClose.
+ */
+NTSTATUS IsthmusSessionCreate(_Out_ PISTHMUS_SESSION *Session);
+
+/**
+ * Takes back all views and regions of the session and refuses new ones (STATUS_FILE_CLOSED). Any process's context;
+ * may be called while other threads are inside calls with this session, and more than once. PASSIVE_LEVEL.
+ */
+VOID IsthmusSessionCleanup(_Inout_ PISTHMUS_SESSION Session);
+
+/** Frees a session after IsthmusSessionCleanup, when no call uses it any more (IRP_MJ_CLOSE). PASSIVE_LEVEL. */
+VOID IsthmusSessionClose(_In_ PISTHMUS_SESSION Session);
+
+/** The session's id. Any IRQL. */
+UINT64 IsthmusSessionId(_In_ PISTHMUS_SESSION Session);
+
+/** TRUE if the process has a session of its own making. IRQL <= APC_LEVEL. */
+BOOLEAN IsthmusProcessHasSession(_In_ PEPROCESS Process);
+
+/* ---- Regions ------------------------------------------------------------------------------------------------- */
+
+/**
+ * Makes a region of the current process's memory: locks it and maps it for the kernel.
+ * @param Address  user address, any alignment     @param Length  bytes, not 0
+ * @param Access   ISTHMUS_ACCESS_READ, or with ISTHMUS_ACCESS_WRITE if the kernel is to change it
+ * @param Mode     the requestor's mode (Irp->RequestorMode): the pages are probed for it
+ * @param Info     receives id, pages and segments; may be NULL if Region isn't
+ * @return STATUS_SUCCESS; STATUS_INVALID_PARAMETER; STATUS_INTEGER_OVERFLOW if the range wraps; STATUS_ACCESS_VIOLATION
+ *   or what else the probe raised; STATUS_QUOTA_EXCEEDED; STATUS_INSUFFICIENT_RESOURCES; STATUS_NOT_SUPPORTED on a
+ *   system that can't lock; STATUS_FILE_CLOSED.
+ * The session owns the region. The memory is unlocked on release, at cleanup, or when the process ends.
+ */
+NTSTATUS IsthmusRegionShare(_Inout_ PISTHMUS_SESSION Session, _In_ UINT64 Address, _In_ UINT64 Length,
+                            _In_ UINT32 Access, _In_ KPROCESSOR_MODE Mode, _Out_ ISTHMUS_REGION_INFO *Info);
+
+/**
+ * Makes a region of new, zeroed, whole pages. No program sees it before IsthmusViewMap.
+ * @param Kind  ISTHMUS_KIND_NONPAGED_POOL, _PAGED_POOL or _PAGES      @param Length  bytes, not 0
+ * @return as IsthmusRegionShare.
+ */
+NTSTATUS IsthmusRegionAllocate(_Inout_ PISTHMUS_SESSION Session, _In_ UINT32 Kind, _In_ UINT64 Length,
+                               _Out_ ISTHMUS_REGION_INFO *Info);
+
+/**
+ * Gives up the session's hold on a region, and its views of it. The memory is released as soon as no session holds
+ * it and no call uses it; with a single holder that is before this returns.
+ * @return STATUS_SUCCESS, or STATUS_NOT_FOUND if the session has no such region.
+ */
+NTSTATUS IsthmusRegionRelease(_Inout_ PISTHMUS_SESSION Session, _In_ UINT64 Region);
+
+/**
+ * Names a region that this session made, so that others can open it.
+ * @param Name      1 to ISTHMUS_NAME_CHARS characters
+ * @param Security  self-relative security descriptor in kernel memory, SecurityLength bytes; NULL for the default of
+ *                  the caller's token
+ * @return STATUS_SUCCESS; STATUS_OBJECT_NAME_COLLISION; STATUS_INVALID_DEVICE_STATE if the region has a name already;
+ *   STATUS_INVALID_SECURITY_DESCR; STATUS_ACCESS_DENIED if the session only opened it; STATUS_NOT_SUPPORTED on a
+ *   system without security descriptors.
+ */
+NTSTATUS IsthmusRegionName(_Inout_ PISTHMUS_SESSION Session, _In_ UINT64 Region, _In_ PCUNICODE_STRING Name,
+                           _In_reads_bytes_opt_(SecurityLength) PSECURITY_DESCRIPTOR Security,
+                           _In_ ULONG SecurityLength);
+
+/**
+ * Opens a named region for this session, if its descriptor grants the caller the access.
+ * @param Mode  KernelMode skips the access check
+ * @return STATUS_SUCCESS, STATUS_OBJECT_NAME_NOT_FOUND, STATUS_ACCESS_DENIED, STATUS_QUOTA_EXCEEDED.
+ */
+NTSTATUS IsthmusRegionOpen(_Inout_ PISTHMUS_SESSION Session, _In_ PCUNICODE_STRING Name, _In_ UINT32 Access,
+                           _In_ KPROCESSOR_MODE Mode, _Out_ ISTHMUS_REGION_INFO *Info);
+
+/**
+ * Begins a use of a region: until IsthmusRegionLeave its memory stays locked and mapped, whatever the program does.
+ * Teardown waits for the use to end, so keep it short and wait for no program meanwhile.
+ * @param Access  what the caller is going to do
+ * @return STATUS_SUCCESS; STATUS_NOT_FOUND; STATUS_ACCESS_DENIED; STATUS_NOT_LOCKED if the memory was taken back
+ *   because its process ended; STATUS_FILE_CLOSED. IRQL <= APC_LEVEL.
+ */
+NTSTATUS IsthmusRegionEnter(_Inout_ PISTHMUS_SESSION Session, _In_ UINT64 Id, _In_ UINT32 Access,
+                            _Out_ PISTHMUS_REGION *Region);
+
+/** Ends a use. IRQL <= DISPATCH_LEVEL. */
+VOID IsthmusRegionLeave(_In_ PISTHMUS_REGION Region);
+
+/** The region's length in bytes. Any IRQL, within a use. */
+UINT64 IsthmusRegionLength(_In_ PISTHMUS_REGION Region);
+
+/**
+ * The kernel address of a region's byte and how many bytes follow it without a gap. The memory is shared: read each
+ * value once, and trust none of them. Any IRQL <= DISPATCH_LEVEL, within a use; the address is good until Leave.
+ * @return NULL if Offset is outside.
+ */
+PUCHAR IsthmusRegionSpan(_In_ PISTHMUS_REGION Region, _In_ UINT64 Offset, _Out_ SIZE_T *Bytes);
+
+/** Copies out of a region; STATUS_INVALID_PARAMETER outside of it. IRQL <= DISPATCH_LEVEL, within a use. */
+NTSTATUS IsthmusRegionRead(_In_ PISTHMUS_REGION Region, _In_ UINT64 Offset, _Out_writes_bytes_(Length) PVOID Buffer,
+                           _In_ SIZE_T Length);
+
+/** Copies into a region; the use must have been for writing. IRQL <= DISPATCH_LEVEL, within a use. */
+NTSTATUS IsthmusRegionWrite(_In_ PISTHMUS_REGION Region, _In_ UINT64 Offset, _In_reads_bytes_(Length) const VOID *Buffer,
+                            _In_ SIZE_T Length);
+
+/**
+ * CRC-32 of a range, read through the driver's own view. Breaks off with STATUS_NOT_LOCKED if the region is being
+ * taken back meanwhile. IRQL <= APC_LEVEL, within a use.
+ */
+NTSTATUS IsthmusRegionChecksum(_In_ PISTHMUS_REGION Region, _In_ UINT64 Offset, _In_ UINT64 Length,
+                               _Out_ UINT32 *Crc32);
+
+/** CRC-32 (as zlib's) of a block, continuing from Crc (0 to begin). Any IRQL at which the block may be read. */
+UINT32 IsthmusCrc32(_In_ UINT32 Crc, _In_reads_bytes_(Length) const VOID *Block, _In_ SIZE_T Length);
+
+/**
+ * Starts a watch on a region; see ISTHMUS_WATCH. One at a time per region.
+ * @return STATUS_SUCCESS, STATUS_DEVICE_BUSY, STATUS_QUOTA_EXCEEDED, or the errors of IsthmusRegionEnter.
+ */
+NTSTATUS IsthmusRegionWatch(_Inout_ PISTHMUS_SESSION Session, _In_ const ISTHMUS_WATCH *Watch);
+
+/* ---- Views --------------------------------------------------------------------------------------------------- */
+
+/**
+ * Maps a region into the current process.
+ * @param Access  ISTHMUS_ACCESS_READ alone asks for a view that the program can't make writable
+ * @return STATUS_SUCCESS; STATUS_ACCESS_DENIED beyond the session's access; STATUS_NOT_SUPPORTED for a read-only view
+ *   before Windows 8, or where the system can't map; STATUS_MAPPED_ALIGNMENT for a user buffer that isn't whole pages
+ *   (its neighbours would be shown too); STATUS_QUOTA_EXCEEDED; what the mapping raised.
+ */
+NTSTATUS IsthmusViewMap(_Inout_ PISTHMUS_SESSION Session, _In_ UINT64 Region, _In_ UINT32 Access,
+                        _Out_ ISTHMUS_VIEW_INFO *Info);
+
+/** Takes a view back, in whichever process it is. STATUS_NOT_FOUND if the session has no such view. */
+NTSTATUS IsthmusViewUnmap(_Inout_ PISTHMUS_SESSION Session, _In_ UINT64 View);
+
+/* ---- Describe and list --------------------------------------------------------------------------------------- */
+
+/**
+ * Describes one segment of a region: MDL, flags, and frames if Administrator.
+ * @param Pages  room for MaximumPages entries behind the description; how many were filled is in PagesReturned
+ */
+NTSTATUS IsthmusDescribe(_Inout_ PISTHMUS_SESSION Session, _In_ const ISTHMUS_DESCRIBE *Query,
+                         _In_ BOOLEAN Administrator, _Out_ ISTHMUS_DESCRIPTION *Description,
+                         _Out_writes_opt_(MaximumPages) ISTHMUS_PAGE *Pages, _In_ ULONG MaximumPages);
+
+/** Copies the fixed part of an MDL without its kernel addresses. Any IRQL. */
+VOID IsthmusDescribeMdl(_In_ const MDL *Mdl, _Out_ ISTHMUS_MDL *Description);
+
+/**
+ * Lists sessions, regions or views in the order of their ids: all of them if Administrator, else the current process's.
+ * @param Count  receives how many entries were filled     @param More  TRUE if there are others behind them
+ */
+NTSTATUS IsthmusList(_In_ UINT32 What, _In_ UINT64 After, _In_ BOOLEAN Administrator,
+                     _Out_writes_(Maximum) ISTHMUS_LIST_ENTRY *Entries, _In_ ULONG Maximum, _Out_ ULONG *Count,
+                     _Out_ BOOLEAN *More);
+
+/* ---- Request buffers ----------------------------------------------------------------------------------------- */
+
+/*
+ * The caller's buffer behind an IRP, whichever method brought it. Members are the library's.
+ */
+typedef struct _ISTHMUS_REQUEST
+{
+    UINT32 Method;     /* ISTHMUS_METHOD_* */
+    UINT32 Operation;  /* LOCK_OPERATION */
+    ULONGLONG Start;   /* bytes left out at the front */
+    ULONGLONG Length;  /* bytes from there, whole chain */
+    PUCHAR Linear;     /* buffered: the system buffer */
+    PMDL Chain;        /* direct: the IRP's chain; neither: our own */
+    BOOLEAN OwnsChain;
+} ISTHMUS_REQUEST;
+
+/**
+ * Captures the data buffer of IRP_MJ_READ, IRP_MJ_WRITE, IRP_MJ_DEVICE_CONTROL or _INTERNAL_DEVICE_CONTROL.
+ *   read, write         by the device's flags: DO_BUFFERED_IO, DO_DIRECT_IO or neither; Operation is implied
+ *   METHOD_BUFFERED     Operation IoReadAccess: the input; IoWriteAccess: room for output
+ *   METHOD_IN_DIRECT    the chain of Irp->MdlAddress; reading only
+ *   METHOD_OUT_DIRECT   the same, reading and writing
+ *   METHOD_NEITHER      the output buffer, locked here in the requestor's mode
+ * @param Request  receives the buffer; release it with IsthmusRequestRelease before the IRP is completed
+ * @return STATUS_SUCCESS (Length may be 0); STATUS_ACCESS_VIOLATION or what else the probe raised;
+ *   STATUS_INVALID_PARAMETER for an operation that the method can't carry; STATUS_INSUFFICIENT_RESOURCES;
+ *   STATUS_NOT_SUPPORTED for neither on a system that can't lock.
+ * IRQL <= DISPATCH_LEVEL for buffered and direct; neither: PASSIVE_LEVEL or APC_LEVEL in the requestor's thread.
+ */
+NTSTATUS IsthmusRequestCapture(_In_ PIRP Irp, _In_ LOCK_OPERATION Operation, _Out_ ISTHMUS_REQUEST *Request);
+
+/** Releases what IsthmusRequestCapture took; not the IRP's own chain, which the I/O manager releases. IRQL <= DISPATCH_LEVEL. */
+VOID IsthmusRequestRelease(_Inout_ ISTHMUS_REQUEST *Request);
+
+/**
+ * The kernel address of the buffer's byte at Offset and how many bytes follow without a gap. The memory may be shared
+ * with the program: read each value once. IRQL <= DISPATCH_LEVEL.
+ * @return NULL past the end.
+ */
+PUCHAR IsthmusRequestSpan(_In_ const ISTHMUS_REQUEST *Request, _In_ ULONGLONG Offset, _Out_ SIZE_T *Bytes);
+
+/** Leaves out Bytes at the front (a header, say). STATUS_INVALID_PARAMETER past the end. Any IRQL. */
+NTSTATUS IsthmusRequestAdvance(_Inout_ ISTHMUS_REQUEST *Request, _In_ ULONGLONG Bytes);
+
+/** CRC-32 over the buffer's first Length bytes, or all if there are fewer. IRQL <= DISPATCH_LEVEL. */
+UINT32 IsthmusRequestChecksum(_In_ const ISTHMUS_REQUEST *Request, _In_ ULONGLONG Length);
+
+/**
+ * Copies Length bytes between the buffer (from its start) and a region (from Offset), in the direction given by the
+ * request's operation: IoReadAccess from the buffer into the region, else out of the region.
+ * @return STATUS_INVALID_PARAMETER if either is too short.
+ */
+NTSTATUS IsthmusRequestTransfer(_In_ const ISTHMUS_REQUEST *Request, _In_ PISTHMUS_REGION Region,
+                                _In_ UINT64 Offset, _In_ ULONGLONG Length);
+
+/**
+ * Copies a control code's input parameters to kernel memory, also for METHOD_NEITHER (probed for the requestor's mode).
+ * @return STATUS_SUCCESS; STATUS_INFO_LENGTH_MISMATCH if the input is shorter than Length; STATUS_ACCESS_VIOLATION.
+ */
+NTSTATUS IsthmusRequestInput(_In_ PIRP Irp, _In_ ULONG Offset, _Out_writes_bytes_(Length) PVOID Buffer,
+                             _In_ ULONG Length);
+
+/**
+ * Locks one more buffer of the requestor and appends its MDL to the IRP's chain. The I/O manager unlocks and frees it
+ * when the IRP completes. Requestor's thread, IRQL <= APC_LEVEL.
+ */
+NTSTATUS IsthmusRequestAppend(_Inout_ PIRP Irp, _In_ UINT64 Address, _In_ UINT64 Length, _In_ LOCK_OPERATION Operation);
+
+/** Notes a request as the session's last one, for IsthmusRequestQueryLast. IRQL <= APC_LEVEL. */
+VOID IsthmusRequestRecord(_Inout_ PISTHMUS_SESSION Session, _In_ PIRP Irp, _In_ const ISTHMUS_REQUEST *Request,
+                          _In_ ULONGLONG Length, _In_ UINT32 Crc32);
+
+/** Tells the session's last request; frames only if Administrator. IRQL <= APC_LEVEL. */
+VOID IsthmusRequestQueryLast(_Inout_ PISTHMUS_SESSION Session, _In_ BOOLEAN Administrator,
+                             _Out_ ISTHMUS_LAST_REQUEST *Last);
+
+/* ---- Callers ------------------------------------------------------------------------------------------------- */
+
+/** TRUE if the current thread acts for an administrator (its effective token). PASSIVE_LEVEL. */
+BOOLEAN IsthmusCallerIsAdministrator(VOID);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* ISTHMUS_KERNEL_H */

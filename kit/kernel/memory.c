@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A region's memory: one MDL per segment, made, locked or allocated, mapped for the kernel, and all of it undone.
+ *
+ *   kind            pages come from             the MDL gets them by           kernel view
+ *   user buffer     the process                 MmProbeAndLockPages, its mode  MmGetSystemAddressForMdlSafe
+ *   nonpaged pool   ExAllocatePoolWithTag       MmBuildMdlForNonPagedPool      the block itself
+ *   paged pool      ExAllocatePoolWithTag       MmProbeAndLockPages            MmGetSystemAddressForMdlSafe: the block's
+ *                                                                              own address may still fault when trimmed
+ *   pages           MmAllocatePagesForMdl(Ex)   the same call                  MmGetSystemAddressForMdlSafe
+ *
+ * What a program is going to see is whole pages, zeroed: a pool block that shared a page with its neighbours would
+ * show them, so blocks are sized in pages and checked to start on one.
+ *
+ * Every call is followed by a look at the MDL's flags. A compatible kernel that accepts a call and does nothing (Wine)
+ * is found out here, and the region refused, before anything relies on a mapping that isn't there.
+ */
+#include "ist.h"
+
+#ifndef MM_ALLOCATE_FULLY_REQUIRED
+#define MM_ALLOCATE_FULLY_REQUIRED 0x00000004
+#endif
+
+/*
+ * MmProbeAndLockPages with its exception turned into a status. Not inlined, so that compilers that only guard calls
+ * in __try guard this one. <= APC_LEVEL.
+ */
+DECLSPEC_NOINLINE static NTSTATUS IstProbeAndLockRaising(PMDL Mdl, KPROCESSOR_MODE Mode, LOCK_OPERATION Operation)
+{
+    __try
+    {
+        MmProbeAndLockPages(Mdl, Mode, Operation);
+    }
+    __except (EXCEPTION_EXECUTE_HANDLER)
+    {
+        return GetExceptionCode();
+    }
+    return STATUS_SUCCESS;
+}
+
+/* Locks an MDL's pages. On success one MmUnlockPages is owed. <= APC_LEVEL. */
+NTSTATUS IstProbeAndLock(_Inout_ PMDL Mdl, _In_ KPROCESSOR_MODE Mode, _In_ LOCK_OPERATION Operation)
+{
+    NTSTATUS status = IstProbeAndLockRaising(Mdl, Mode, Operation);
+    if (!NT_SUCCESS(status))
+    {
+        return status;
+    }
+    return Mdl->MdlFlags & MDL_PAGES_LOCKED ? STATUS_SUCCESS : STATUS_NOT_SUPPORTED;
+}
+
+/* Makes the kernel view of a segment whose pages are there. NoWrite is left out where the system doesn't know it. */
+static NTSTATUS IstSegmentMapKernel(PIST_SEGMENT Segment, BOOLEAN NoWrite)
+{
+    ULONG priority = IstLibrary.MapPriority | (NoWrite ? IstLibrary.MapNoWrite : 0);
+    Segment->Kernel = MmGetSystemAddressForMdlSafe(Segment->Mdl, priority);
+    if (Segment->Kernel == NULL)
+    {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    Segment->Mapped = TRUE;
+    IstCount(IstCountKernelMappings, 1);
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS IstSegmentMakeMdl(PIST_SEGMENT Segment, PVOID Address)
+{
+    /* SegmentBytes is at most 1 GB, so the length fits. */
+    Segment->Mdl = IoAllocateMdl(Address, (ULONG)Segment->Bytes, FALSE, FALSE, NULL);
+    if (Segment->Mdl == NULL)
+    {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    IstCount(IstCountMdls, 1);
+    return STATUS_SUCCESS;
+}
+
+/* Locks the user buffer segment by segment and maps each. On failure the caller releases what was done. */
+NTSTATUS IstSegmentsLockUser(_Inout_ PISTHMUS_REGION Region, _In_ KPROCESSOR_MODE Mode)
+{
+    LOCK_OPERATION operation = Region->Access & ISTHMUS_ACCESS_WRITE ? IoModifyAccess : IoReadAccess;
+    UINT64 offset = 0;
+    SIZE_T lead = (SIZE_T)(Region->Address & (PAGE_SIZE - 1));
+
+    for (ULONG i = 0; i < Region->SegmentCount; i++)
+    {
+        PIST_SEGMENT segment = &Region->Segments[i];
+        SIZE_T room = IstLibrary.SegmentBytes - (i == 0 ? lead : 0);
+        segment->Offset = offset;
+        segment->Bytes = (SIZE_T)min((UINT64)room, Region->Length - offset);
+        NTSTATUS status = IstSegmentMakeMdl(segment, (PVOID)(ULONG_PTR)(Region->Address + offset));
+        if (!NT_SUCCESS(status))
+        {
+            return status;
+        }
+        status = IstProbeAndLock(segment->Mdl, Mode, operation);
+        if (!NT_SUCCESS(status))
+        {
+            return status;
+        }
+        segment->Locked = TRUE;
+        IstCount(IstCountLocks, 1);
+        status = IstSegmentMapKernel(segment, operation == IoReadAccess);
+        if (!NT_SUCCESS(status))
+        {
+            return status;
+        }
+        offset += segment->Bytes;
+    }
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS IstSegmentAllocatePool(PIST_SEGMENT Segment, BOOLEAN Paged)
+{
+    Segment->Pool = ExAllocatePoolWithTag(Paged ? PagedPool : IstLibrary.NonPaged, Segment->Bytes, IST_TAG);
+    if (Segment->Pool == NULL)
+    {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    if ((ULONG_PTR)Segment->Pool & (PAGE_SIZE - 1))
+    {
+        return STATUS_NOT_SUPPORTED;
+    }
+    RtlZeroMemory(Segment->Pool, Segment->Bytes);
+
+    NTSTATUS status = IstSegmentMakeMdl(Segment, Segment->Pool);
+    if (!NT_SUCCESS(status))
+    {
+        return status;
+    }
+    if (!Paged)
+    {
+        MmBuildMdlForNonPagedPool(Segment->Mdl);
+        if (!(Segment->Mdl->MdlFlags & MDL_SOURCE_IS_NONPAGED_POOL))
+        {
+            return STATUS_NOT_SUPPORTED;
+        }
+        Segment->Kernel = Segment->Pool;
+        return STATUS_SUCCESS;
+    }
+    status = IstProbeAndLock(Segment->Mdl, KernelMode, IoModifyAccess);
+    if (!NT_SUCCESS(status))
+    {
+        return status;
+    }
+    Segment->Locked = TRUE;
+    IstCount(IstCountLocks, 1);
+    return IstSegmentMapKernel(Segment, FALSE);
+}
+
+static NTSTATUS IstSegmentAllocatePages(PIST_SEGMENT Segment)
+{
+    PHYSICAL_ADDRESS low, high, skip;
+    low.QuadPart = 0;
+    high.QuadPart = -1;
+    skip.QuadPart = 0;
+    /* Without the flag "don't zero": the pages come zeroed. */
+    if (IstLibrary.AllocatePages != NULL)
+    {
+        Segment->Mdl = IstLibrary.AllocatePages(low, high, skip, Segment->Bytes, MmCached, MM_ALLOCATE_FULLY_REQUIRED);
+    }
+    else
+    {
+        Segment->Mdl = MmAllocatePagesForMdl(low, high, skip, Segment->Bytes);
+    }
+    if (Segment->Mdl == NULL)
+    {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    IstCount(IstCountPageAllocations, 1);
+    if (MmGetMdlByteCount(Segment->Mdl) < Segment->Bytes)
+    {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    return IstSegmentMapKernel(Segment, FALSE);
+}
+
+/* Allocates the kernel's kinds, whole zeroed pages. On failure the caller releases what was done. */
+NTSTATUS IstSegmentsAllocate(_Inout_ PISTHMUS_REGION Region)
+{
+    UINT64 offset = 0;
+    for (ULONG i = 0; i < Region->SegmentCount; i++)
+    {
+        PIST_SEGMENT segment = &Region->Segments[i];
+        segment->Offset = offset;
+        segment->Bytes = (SIZE_T)min((UINT64)IstLibrary.SegmentBytes, Region->Charged - offset);
+        NTSTATUS status = Region->Kind == ISTHMUS_KIND_PAGES
+                              ? IstSegmentAllocatePages(segment)
+                              : IstSegmentAllocatePool(segment, Region->Kind == ISTHMUS_KIND_PAGED_POOL);
+        if (!NT_SUCCESS(status))
+        {
+            return status;
+        }
+        offset += segment->Bytes;
+    }
+    return STATUS_SUCCESS;
+}
+
+static VOID IstSegmentRelease(PIST_SEGMENT Segment, UINT32 Kind)
+{
+    if (Segment->Mapped)
+    {
+        IstCount(IstCountKernelMappings, -1);
+    }
+    if (Kind == ISTHMUS_KIND_PAGES)
+    {
+        if (Segment->Mdl != NULL)
+        {
+            if (Segment->Mapped)
+            {
+                MmUnmapLockedPages(Segment->Kernel, Segment->Mdl);
+            }
+            MmFreePagesFromMdl(Segment->Mdl);
+            ExFreePool(Segment->Mdl);
+            IstCount(IstCountPageAllocations, -1);
+        }
+    }
+    else
+    {
+        if (Segment->Locked)
+        {
+            MmUnlockPages(Segment->Mdl); /* drops the kernel view first */
+            IstCount(IstCountLocks, -1);
+        }
+        if (Segment->Mdl != NULL)
+        {
+            IoFreeMdl(Segment->Mdl);
+            IstCount(IstCountMdls, -1);
+        }
+        if (Segment->Pool != NULL)
+        {
+            ExFreePoolWithTag(Segment->Pool, IST_TAG);
+        }
+    }
+    RtlZeroMemory(Segment, sizeof(*Segment));
+}
+
+/* Releases the memory, all or what was made of it. Nothing uses or views it any more. <= APC_LEVEL, any process. */
+VOID IstSegmentsRelease(_Inout_ PISTHMUS_REGION Region)
+{
+    for (ULONG i = Region->SegmentCount; i-- > 0;)
+    {
+        IstSegmentRelease(&Region->Segments[i], Region->Kind);
+    }
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Named regions: another process opens a region by name, if the region's security descriptor lets it.
+ *
+ * Names live as long as their region and go when it starts to drain. The descriptor is made by SeAssignSecurity from
+ * what the maker passed and his token's defaults, and asked by SeAccessCheck with the rights of a file: reading asks
+ * for FILE_READ_DATA, writing for FILE_WRITE_DATA. The Se routines are looked up at run time, since a compatible
+ * kernel may lack them; without them there are no named regions, rather than unprotected ones.
+ */
+#include "ist.h"
+
+typedef NTSTATUS(NTAPI *IST_ASSIGN_SECURITY)(PSECURITY_DESCRIPTOR, PSECURITY_DESCRIPTOR, PSECURITY_DESCRIPTOR *, BOOLEAN,
+                                             PSECURITY_SUBJECT_CONTEXT, PGENERIC_MAPPING, POOL_TYPE);
+typedef NTSTATUS(NTAPI *IST_DEASSIGN_SECURITY)(PSECURITY_DESCRIPTOR *);
+typedef BOOLEAN(NTAPI *IST_VALID_DESCRIPTOR)(PSECURITY_DESCRIPTOR, ULONG, SECURITY_INFORMATION);
+
+static GENERIC_MAPPING IstRegionMapping = {FILE_GENERIC_READ, FILE_GENERIC_WRITE, FILE_GENERIC_EXECUTE, FILE_ALL_ACCESS};
+
+/* The region of this name, or NULL. Lock held. */
+static PISTHMUS_REGION IstNameFindLocked(PCUNICODE_STRING Name)
+{
+    for (PLIST_ENTRY link = IstLibrary.Regions.Flink; link != &IstLibrary.Regions; link = link->Flink)
+    {
+        PISTHMUS_REGION region = CONTAINING_RECORD(link, ISTHMUS_REGION, Link);
+        if (region->State == IstRegionLive && region->Name.Length != 0 &&
+            RtlEqualUnicodeString((PUNICODE_STRING)Name, &region->Name, TRUE))
+        {
+            return region;
+        }
+    }
+    return NULL;
+}
+
+/* SeAssignSecurity for the current thread; free the result with IstSecurityFree. PASSIVE_LEVEL. */
+static NTSTATUS IstSecurityMake(PSECURITY_DESCRIPTOR Wanted, ULONG WantedLength, PSECURITY_DESCRIPTOR *Made)
+{
+    IST_ASSIGN_SECURITY assign = (IST_ASSIGN_SECURITY)IstFindRoutine(L"SeAssignSecurity");
+    IST_VALID_DESCRIPTOR valid = (IST_VALID_DESCRIPTOR)IstFindRoutine(L"RtlValidRelativeSecurityDescriptor");
+    SECURITY_SUBJECT_CONTEXT subject;
+    NTSTATUS status;
+
+    *Made = NULL;
+    if (assign == NULL || valid == NULL || IstFindRoutine(L"SeDeassignSecurity") == NULL)
+    {
+        return STATUS_NOT_SUPPORTED;
+    }
+    if (Wanted != NULL && !valid(Wanted, WantedLength, 0))
+    {
+        return STATUS_INVALID_SECURITY_DESCR;
+    }
+    __try
+    {
+        SeCaptureSubjectContext(&subject);
+        status = assign(NULL, Wanted, Made, FALSE, &subject, &IstRegionMapping, PagedPool);
+        SeReleaseSubjectContext(&subject);
+    }
+    __except (EXCEPTION_EXECUTE_HANDLER)
+    {
+        /* An export that only raises, on a kernel without tokens. */
+        status = STATUS_NOT_SUPPORTED;
+    }
+    return status;
+}
+
+static VOID IstSecurityFree(PSECURITY_DESCRIPTOR *Security)
+{
+    if (*Security == NULL)
+    {
+        return;
+    }
+    /* It was found when the descriptor was made. */
+    IST_DEASSIGN_SECURITY deassign = (IST_DEASSIGN_SECURITY)IstFindRoutine(L"SeDeassignSecurity");
+    if (deassign != NULL)
+    {
+        deassign(Security);
+    }
+    *Security = NULL;
+}
+
+/* Frees the descriptor of a region that drains. Its name was out of reach from the moment it wasn't live. PASSIVE_LEVEL. */
+VOID IstNameForget(_Inout_ PISTHMUS_REGION Region)
+{
+    IstSecurityFree(&Region->Security);
+}
+
+NTSTATUS IsthmusRegionName(_Inout_ PISTHMUS_SESSION Session, _In_ UINT64 Region, _In_ PCUNICODE_STRING Name,
+                           _In_reads_bytes_opt_(SecurityLength) PSECURITY_DESCRIPTOR Security, _In_ ULONG SecurityLength)
+{
+    PISTHMUS_REGION region;
+    PSECURITY_DESCRIPTOR made = NULL;
+
+    if (Name->Length == 0 || Name->Length > sizeof(region->NameBuffer) || Name->Length % sizeof(WCHAR) != 0)
+    {
+        return STATUS_INVALID_PARAMETER;
+    }
+    NTSTATUS status = IsthmusRegionEnter(Session, Region, 0, &region);
+    if (!NT_SUCCESS(status))
+    {
+        return status;
+    }
+    status = IstSecurityMake(Security, SecurityLength, &made);
+    if (!NT_SUCCESS(status))
+    {
+        goto Exit;
+    }
+
+    IstLock();
+    PIST_GRANT grant = IstGrantFindLocked(Session, Region);
+    if (region->State != IstRegionLive)
+    {
+        status = STATUS_NOT_LOCKED;
+    }
+    else if (grant == NULL || !grant->Maker)
+    {
+        status = STATUS_ACCESS_DENIED;
+    }
+    else if (region->Name.Length != 0)
+    {
+        status = STATUS_INVALID_DEVICE_STATE;
+    }
+    else if (IstNameFindLocked(Name) != NULL)
+    {
+        status = STATUS_OBJECT_NAME_COLLISION;
+    }
+    else
+    {
+        RtlCopyMemory(region->NameBuffer, Name->Buffer, Name->Length);
+        region->Name.Buffer = region->NameBuffer;
+        region->Name.Length = Name->Length;
+        region->Name.MaximumLength = sizeof(region->NameBuffer);
+        region->Security = made;
+        made = NULL;
+    }
+    IstUnlock();
+
+Exit:
+    IstSecurityFree(&made);
+    IsthmusRegionLeave(region);
+    return status;
+}
+
+/* Asks a region's descriptor for the current thread. Within a use, PASSIVE_LEVEL. */
+static NTSTATUS IstNameCheckAccess(PISTHMUS_REGION Region, UINT32 Access, KPROCESSOR_MODE Mode)
+{
+    SECURITY_SUBJECT_CONTEXT subject;
+    ACCESS_MASK wanted = (Access & ISTHMUS_ACCESS_READ ? FILE_READ_DATA : 0) |
+                         (Access & ISTHMUS_ACCESS_WRITE ? FILE_WRITE_DATA : 0);
+    ACCESS_MASK granted = 0;
+    NTSTATUS status = STATUS_ACCESS_DENIED;
+
+    __try
+    {
+        SeCaptureSubjectContext(&subject);
+        if (SeAccessCheck(Region->Security, &subject, FALSE, wanted, 0, NULL, &IstRegionMapping, Mode, &granted, &status))
+        {
+            status = STATUS_SUCCESS;
+        }
+        else if (NT_SUCCESS(status))
+        {
+            status = STATUS_ACCESS_DENIED;
+        }
+        SeReleaseSubjectContext(&subject);
+    }
+    __except (EXCEPTION_EXECUTE_HANDLER)
+    {
+        status = STATUS_NOT_SUPPORTED;
+    }
+    return status;
+}
+
+NTSTATUS IsthmusRegionOpen(_Inout_ PISTHMUS_SESSION Session, _In_ PCUNICODE_STRING Name, _In_ UINT32 Access,
+                           _In_ KPROCESSOR_MODE Mode, _Out_ ISTHMUS_REGION_INFO *Info)
+{
+    NTSTATUS status;
+    if (!(Access & ISTHMUS_ACCESS_READ) || (Access & ~ISTHMUS_ACCESS_ALL) || Name->Length == 0)
+    {
+        return STATUS_INVALID_PARAMETER;
+    }
+    /* The use keeps region and descriptor while they are looked at without the lock. */
+    IstLock();
+    PISTHMUS_REGION region = IstNameFindLocked(Name);
+    status = region == NULL ? STATUS_OBJECT_NAME_NOT_FOUND : IstRegionEnterLocked(region);
+    IstUnlock();
+    if (!NT_SUCCESS(status))
+    {
+        return status;
+    }
+    status = IstNameCheckAccess(region, Access, Mode);
+    if (NT_SUCCESS(status) && (region->Access & Access) != Access)
+    {
+        status = STATUS_ACCESS_DENIED;
+    }
+    if (NT_SUCCESS(status))
+    {
+        status = IstGrantAdd(Session, region, Access, FALSE);
+    }
+    if (NT_SUCCESS(status))
+    {
+        IstRegionInfo(region, Access, Info);
+    }
+    IsthmusRegionLeave(region);
+    return status;
+}

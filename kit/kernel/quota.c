@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Quotas. Each process that uses the library has an account; a charge must fit both the account's limit and the
+ * total's. The process that makes the call pays, whoever opened the handle: it is its memory that gets locked, or its
+ * call that made the kernel allocate.
+ *
+ * Every session, region and view keeps its account open until it is uncharged, so an account outlives its process
+ * when a duplicated handle keeps its regions alive.
+ */
+#include "ist.h"
+
+typedef struct _IST_LIMIT
+{
+    PCWSTR Process;
+    PCWSTR Total;
+    ULONGLONG ProcessDefault;
+    ULONGLONG TotalDefault;
+} IST_LIMIT;
+
+#define IST_MB (1024ull * 1024)
+
+/* Registry names below Parameters, and what holds without them. */
+static const IST_LIMIT IstLimits[IstChargeKinds] = {
+    [IstChargeSessions] = {L"ProcessSessions", L"TotalSessions", 64, 1024},
+    [IstChargeRegions] = {L"ProcessRegions", L"TotalRegions", 1024, 8192},
+    [IstChargeViews] = {L"ProcessViews", L"TotalViews", 4096, 32768},
+    [IstChargeLocked] = {L"ProcessLockedBytes", L"TotalLockedBytes", 512 * IST_MB, 2048 * IST_MB},
+    [IstChargeAllocated] = {L"ProcessAllocatedBytes", L"TotalAllocatedBytes", 256 * IST_MB, 1024 * IST_MB},
+};
+
+/* Reads the limits from the registry. PASSIVE_LEVEL, at start. */
+VOID IstQuotaRead(_In_opt_ PUNICODE_STRING RegistryPath)
+{
+    for (ULONG kind = 0; kind < IstChargeKinds; kind++)
+    {
+        const IST_LIMIT *limit = &IstLimits[kind];
+        IstLibrary.LimitProcess[kind] = IsthmusReadParameter(RegistryPath, limit->Process, limit->ProcessDefault);
+        IstLibrary.LimitTotal[kind] = IsthmusReadParameter(RegistryPath, limit->Total, limit->TotalDefault);
+    }
+}
+
+/* The account of a process id, or NULL. Lock held. */
+PIST_ACCOUNT IstAccountFindLocked(_In_ HANDLE ProcessId)
+{
+    for (PLIST_ENTRY link = IstLibrary.Accounts.Flink; link != &IstLibrary.Accounts; link = link->Flink)
+    {
+        PIST_ACCOUNT account = CONTAINING_RECORD(link, IST_ACCOUNT, Link);
+        if (account->ProcessId == ProcessId)
+        {
+            return account;
+        }
+    }
+    return NULL;
+}
+
+/* Opens the current process's account, making it if need be; close it with IstAccountClose. <= APC_LEVEL. */
+NTSTATUS IstAccountOpen(_Out_ PIST_ACCOUNT *Account)
+{
+    NTSTATUS status = STATUS_SUCCESS;
+    HANDLE id = PsGetCurrentProcessId();
+
+    IstLock();
+    PIST_ACCOUNT account = IstAccountFindLocked(id);
+    if (account == NULL)
+    {
+        account = IstAllocate(sizeof(*account));
+        if (account == NULL)
+        {
+            status = STATUS_INSUFFICIENT_RESOURCES;
+            goto Exit;
+        }
+        account->Process = PsGetCurrentProcess();
+        account->ProcessId = id;
+        ObReferenceObject(account->Process);
+        InsertTailList(&IstLibrary.Accounts, &account->Link);
+    }
+    account->References++;
+
+Exit:
+    IstUnlock();
+    *Account = account;
+    return status;
+}
+
+/* Closes an account; the last one to close frees it. <= APC_LEVEL, lock not held. */
+VOID IstAccountClose(_In_ PIST_ACCOUNT Account)
+{
+    IstLock();
+    BOOLEAN last = --Account->References == 0;
+    if (last)
+    {
+        RemoveEntryList(&Account->Link);
+    }
+    IstUnlock();
+    if (last)
+    {
+        ObDereferenceObject(Account->Process);
+        IstFree(Account);
+    }
+}
+
+/* Charges an account and the total, or refuses with STATUS_QUOTA_EXCEEDED. <= APC_LEVEL. */
+NTSTATUS IstCharge(_Inout_ PIST_ACCOUNT Account, _In_ IST_CHARGE Kind, _In_ ULONGLONG Amount)
+{
+    NTSTATUS status = STATUS_QUOTA_EXCEEDED;
+    IstLock();
+    ULONGLONG mine = Account->Used[Kind], all = IstLibrary.Used[Kind];
+    /* Written so that no sum can wrap, whatever the amount and the limits are. */
+    if (mine <= IstLibrary.LimitProcess[Kind] && Amount <= IstLibrary.LimitProcess[Kind] - mine &&
+        all <= IstLibrary.LimitTotal[Kind] && Amount <= IstLibrary.LimitTotal[Kind] - all)
+    {
+        Account->Used[Kind] = mine + Amount;
+        IstLibrary.Used[Kind] = all + Amount;
+        status = STATUS_SUCCESS;
+    }
+    IstUnlock();
+    if (!NT_SUCCESS(status))
+    {
+        IstCount(IstCountRefusals, 1);
+    }
+    return status;
+}
+
+/* Takes a charge back. Lock held. */
+VOID IstUnchargeLocked(_Inout_ PIST_ACCOUNT Account, _In_ IST_CHARGE Kind, _In_ ULONGLONG Amount)
+{
+    Account->Used[Kind] -= Amount;
+    IstLibrary.Used[Kind] -= Amount;
+}
+
+/* The same, lock not held. <= APC_LEVEL. */
+VOID IstUncharge(_Inout_ PIST_ACCOUNT Account, _In_ IST_CHARGE Kind, _In_ ULONGLONG Amount)
+{
+    IstLock();
+    IstUnchargeLocked(Account, Kind, Amount);
+    IstUnlock();
+}
