@@ -50,7 +50,8 @@ static uint8_t *MapBuilt(PE_IMAGE *Image)
 /* Calls everything that reads an image. What it returns does not matter; where it reads does. */
 static void Exercise(PE_IMAGE *Image)
 {
-    static const uint32_t rvas[] = {0, 0x3FF, 0x400, 0xFFF, 0x1000, 0x1FFF, 0x31FF, 0x3200, 0x4000, 0x5FFF, 0x6000, ~0u};
+    static const uint32_t rvas[] = {0,      0x3FF,  0x400,  0xFFF,  0x1000, 0x1FFF,
+                                    0x31FF, 0x3200, 0x4000, 0x5FFF, 0x6000, ~0u};
     PE_SECTION section;
     PE_EXPORT export;
     PE_IMPORT_DLL dll;
