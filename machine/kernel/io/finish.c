@@ -121,7 +121,11 @@ static VOID IopTellCaller(PIRP Irp, PFILE_OBJECT File)
         IopSetFileEvent(File, Irp->IoStatus.Status);
     }
     IopDequeueThreadIrp(Irp);
-    if (Irp->Overlay.AsynchronousParameters.UserApcRoutine != NULL)
+    if (Irp->Flags & IRP_CREATE_OPERATION)
+    {
+        IoFreeIrp(Irp); /* its Overlay is the allocation size */
+    }
+    else if (Irp->Overlay.AsynchronousParameters.UserApcRoutine != NULL)
     {
         KeInitializeApc(&Irp->Tail.Apc, KiCurrentThread(), CurrentApcEnvironment, IopUserApcDelivered, IopUserApcRundown,
                         (PKNORMAL_ROUTINE)(PVOID)Irp->Overlay.AsynchronousParameters.UserApcRoutine, Irp->RequestorMode,

@@ -28,6 +28,7 @@
 #define IOP_TAG_DEVICE 'veDi'
 #define IOP_TAG_FILE 'liFi'
 #define IOP_TAG_PACKET 'kcPi'
+#define IOP_TAG_OB_PATH 'mNbO' /* OB's paths, which a parse method may replace */
 
 /* Object types in the Type field of I/O structures; the headers leave these two out. */
 #ifndef IO_TYPE_DEVICE_OBJECT_EXTENSION
@@ -357,6 +358,7 @@ extern POBJECT_TYPE IopCompletionObjectType;
 NTSTATUS IopInitializeCompletionPorts(VOID);
 /** Gives a finished IRP to the port; the IRP is freed when it is taken out. */
 VOID IopPostIrp(PIO_COMPLETION_CONTEXT Context, PIRP Irp);
+NTSTATUS IopPostPacket(PIO_COMPLETION_CONTEXT Context, PVOID ApcContext, NTSTATUS Status, ULONG_PTR Information);
 NTSTATUS IopAssociatePort(PFILE_OBJECT File, HANDLE Port, PVOID Key, KPROCESSOR_MODE Mode);
 VOID IopFreeCompletionContext(PFILE_OBJECT File);
 
