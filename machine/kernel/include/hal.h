@@ -35,4 +35,8 @@ VOID HalEndOfInterrupt(VOID);
 VOID HalSendIpi(ULONG TargetProcessor, UCHAR Vector);
 VOID HalSendIpiToOthers(UCHAR Vector);
 VOID HalSendNmiToOthers(VOID);
+/** APC_LEVEL or DISPATCH_LEVEL: that interrupt comes on this processor as soon as its IRQL is below. */
+VOID HalRequestSoftwareInterrupt(KIRQL Irql);
+/** Time stamp counts per second; 0 before HalInitialize. */
+ULONG64 HalQueryTscFrequency(VOID);
 VOID HalStartClock(VOID); /* per processor: periodic local-APIC timer, KeMaximumIncrement apart */

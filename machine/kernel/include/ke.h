@@ -180,6 +180,12 @@ BOOLEAN KeAlertThread(PKTHREAD Thread, KPROCESSOR_MODE Mode);
 BOOLEAN KeTestAlertThread(KPROCESSOR_MODE Mode);
 VOID KeSetProcess(PKPROCESS Process, KPRIORITY Increment); /* signals the process object */
 BOOLEAN KeInsertQueueApc(PKAPC Apc, PVOID Argument1, PVOID Argument2, KPRIORITY Increment);
+/**
+ * PS, to end a thread: queues a user APC in front of all others and makes it due at once. A wait of UserMode ends with
+ * STATUS_USER_APC even if it is not alertable, and the APC's kernel routine runs before the thread is in user mode again.
+ * IRQL <= DISPATCH_LEVEL; FALSE if it is queued already or the thread takes no APCs any more.
+ */
+BOOLEAN KeInsertForcedUserApc(PKAPC Apc, PVOID Argument1, PVOID Argument2);
 VOID KeFlushQueueApcs(PKTHREAD Thread);     /* at thread exit: empties both queues, calling rundown routines */
 
 typedef enum _KAPC_ENVIRONMENT { OriginalApcEnvironment, AttachedApcEnvironment, CurrentApcEnvironment, InsertApcEnvironment } KAPC_ENVIRONMENT;
