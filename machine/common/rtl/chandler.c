@@ -16,11 +16,21 @@ typedef VOID (*PRTLP_TERMINATION)(BOOLEAN AbnormalTermination, PVOID Establisher
 
 #define RTLP_FILTER_ALWAYS 1
 
+/*
+ * The RVA to look up in the scope table: of the instruction that control left through. After a call, the return
+ * address may already be the first instruction of the next range; the byte before it is always part of the call.
+ * (MSVC puts a nop between; clang ends ranges one byte late instead, so that neighbours overlap.)
+ */
+static ULONG64 RtlpScopePc(PDISPATCHER_CONTEXT Dispatcher)
+{
+    return Dispatcher->ControlPc - Dispatcher->ImageBase - (Dispatcher->Fill0 == RTLP_PC_UNWOUND ? 1 : 0);
+}
+
 static EXCEPTION_DISPOSITION RtlpSearchScopes(PEXCEPTION_RECORD Record, PVOID Frame, PCONTEXT Context,
                                               PDISPATCHER_CONTEXT Dispatcher)
 {
     PSCOPE_TABLE_AMD64 Table = Dispatcher->HandlerData;
-    ULONG64 Pc = Dispatcher->ControlPc - Dispatcher->ImageBase;
+    ULONG64 Pc = RtlpScopePc(Dispatcher);
     EXCEPTION_POINTERS Pointers;
     ULONG Index;
 
@@ -81,7 +91,7 @@ static BOOLEAN RtlpTargetInSameBlock(PSCOPE_TABLE_AMD64 Table, ULONG Index, ULON
 static EXCEPTION_DISPOSITION RtlpUnwindScopes(PEXCEPTION_RECORD Record, PVOID Frame, PDISPATCHER_CONTEXT Dispatcher)
 {
     PSCOPE_TABLE_AMD64 Table = Dispatcher->HandlerData;
-    ULONG64 Pc = Dispatcher->ControlPc - Dispatcher->ImageBase;
+    ULONG64 Pc = RtlpScopePc(Dispatcher);
     ULONG64 TargetPc = Dispatcher->TargetIp - Dispatcher->ImageBase;
     BOOLEAN AtTarget = (Record->ExceptionFlags & EXCEPTION_TARGET_UNWIND) != 0;
     ULONG Index;

@@ -20,6 +20,7 @@ typedef struct _RTLP_SEARCH
     RTLP_FRAME Frame;
     CONTEXT Work; /* the state that is unwound, frame by frame */
     DISPATCHER_CONTEXT Dispatcher;
+    ULONG PcKind; /* of the frame in hand */
     ULONG Flags;
     ULONG64 NestedFrame;
 } RTLP_SEARCH, *PRTLP_SEARCH;
@@ -44,6 +45,7 @@ static NTSTATUS RtlpTakeOverUnwind(PRTLP_SEARCH Search)
     PDISPATCHER_CONTEXT Dispatcher = &Search->Dispatcher;
     NTSTATUS Status;
 
+    Search->PcKind = Dispatcher->Fill0;
     RtlpCopy(&Search->Work, Dispatcher->ContextRecord, RTLP_CONTEXT_CORE);
     RtlpFindFrameCode(&Search->Frame, Dispatcher->ControlPc);
     if (Search->Frame.Entry == NULL)
@@ -79,6 +81,7 @@ static BOOLEAN RtlpAskHandler(PRTLP_SEARCH Search, NTSTATUS *Status)
         Dispatcher->HandlerData = Frame->HandlerData;
         Dispatcher->HistoryTable = NULL;
         Dispatcher->ScopeIndex = ScopeIndex;
+        Dispatcher->Fill0 = Search->PcKind;
         Search->Record->ExceptionFlags = Search->Flags;
         Disposition = RtlpExecuteHandlerForException(Search->Record, (PVOID)(ULONG_PTR)Frame->Establisher,
                                                      Search->Context, Dispatcher);
@@ -165,6 +168,7 @@ static BOOLEAN RtlpSearchFrames(PRTLP_SEARCH Search)
         }
 
         ControlPc = Search->Work.Rip;
+        Search->PcKind = Frame->MachineFrame ? RTLP_PC_EXACT : RTLP_PC_UNWOUND;
         if (ControlPc == 0)
         {
             break;
@@ -175,6 +179,11 @@ static BOOLEAN RtlpSearchFrames(PRTLP_SEARCH Search)
 }
 
 BOOLEAN NTAPI RtlDispatchException(_In_ PEXCEPTION_RECORD ExceptionRecord, _In_ PCONTEXT Context)
+{
+    return RtlpDispatch(ExceptionRecord, Context, RTLP_PC_EXACT);
+}
+
+BOOLEAN RtlpDispatch(_In_ PEXCEPTION_RECORD ExceptionRecord, _In_ PCONTEXT Context, _In_ ULONG PcKind)
 {
     RTLP_SEARCH Search;
     ULONG_PTR Low;
@@ -196,6 +205,7 @@ BOOLEAN NTAPI RtlDispatchException(_In_ PEXCEPTION_RECORD ExceptionRecord, _In_ 
     Search.Frame.Pointers = NULL;
     Search.Frame.StackLow = Low;
     Search.Frame.StackHigh = High;
+    Search.PcKind = PcKind;
     Search.Flags = ExceptionRecord->ExceptionFlags & EXCEPTION_NONCONTINUABLE;
     Search.NestedFrame = 0;
     RtlpCopy(&Search.Work, Context, RTLP_CONTEXT_CORE);

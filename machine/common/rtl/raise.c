@@ -32,7 +32,7 @@ static VOID RtlpUnwindToCaller(PCONTEXT Context)
 static DECLSPEC_NORETURN VOID RtlpDispatchRaised(PEXCEPTION_RECORD Record, PCONTEXT Context)
 {
     Record->ExceptionAddress = (PVOID)(ULONG_PTR)Context->Rip;
-    if (RtlDispatchException(Record, Context))
+    if (RtlpDispatch(Record, Context, RTLP_PC_UNWOUND))
     {
         RtlRestoreContext(Context, NULL);
     }

@@ -20,6 +20,10 @@
 #define _CRTIMP
 #endif
 
+/* mingw's intrin.h and wdm.h both define these two, the first one as external functions in every object. */
+#define __INTRINSIC_DEFINED_InterlockedBitTestAndSet
+#define __INTRINSIC_DEFINED_InterlockedBitTestAndReset
+
 #if defined(RTL_USER_MODE)
 #ifndef _NTOSKRNL_
 #define _NTOSKRNL_

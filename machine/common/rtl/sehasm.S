@@ -242,8 +242,8 @@ RtlpUnwindHandler:
         mov     [r9 + DcHandlerData], rax
         mov     rax, [rdx + DcHistoryTable]
         mov     [r9 + DcHistoryTable], rax
-        mov     eax, [rdx + DcScopeIndex]
-        mov     [r9 + DcScopeIndex], eax
+        mov     rax, [rdx + DcScopeIndex]
+        mov     [r9 + DcScopeIndex], rax        /* and Fill0, the kind of the pc */
         mov     eax, ExceptionCollidedUnwind
         ret
 

@@ -2,6 +2,17 @@
 /*
  * What structured exception handling asks of its surroundings. The kernel (ke, ldr) and ntdll each define
  * these functions; the native tests bring their own.
+ *
+ * One more thing is asked, of the code that calls RtlDispatchException for a fault: the frames between it and the
+ * faulting code must be unwindable, because a handler's unwind starts inside the dispatch and goes up to the handler.
+ *
+ *      function with the __except      <- target of the unwind
+ *      function that faulted
+ *      trap entry                      <- .seh_pushframe, .seh_stackalloc, and .seh_savereg for every non-volatile
+ *      ...                                register that it overwrites; for ntdll!KiUserExceptionDispatcher that is
+ *      RtlDispatchException               all of them, saved in the CONTEXT (tests/native/rtl/seh/guest.c has one)
+ *      __C_specific_handler
+ *      RtlUnwindEx
  */
 #ifndef ISTHMUS_SEHHOOKS_H
 #define ISTHMUS_SEHHOOKS_H

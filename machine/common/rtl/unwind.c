@@ -134,8 +134,7 @@ static NTSTATUS RtlpLoadMachineFrame(PRTLP_FRAME Frame, BOOLEAN ErrorCode)
     return STATUS_SUCCESS;
 }
 
-static NTSTATUS RtlpUndoCode(PRTLP_FRAME Frame, PUNWIND_INFO Info, const UNWIND_CODE *Code, ULONG Slots,
-                             PBOOLEAN MachineFrame)
+static NTSTATUS RtlpUndoCode(PRTLP_FRAME Frame, PUNWIND_INFO Info, const UNWIND_CODE *Code, ULONG Slots)
 {
     PCONTEXT Context = Frame->Context;
     ULONG Operand = Slots > 1 ? RtlpCodeOperand(Code, Slots) : 0;
@@ -180,7 +179,7 @@ static NTSTATUS RtlpUndoCode(PRTLP_FRAME Frame, PUNWIND_INFO Info, const UNWIND_
         break;
 
     case UWOP_PUSH_MACHFRAME:
-        *MachineFrame = TRUE;
+        Frame->MachineFrame = TRUE;
         Status = RtlpLoadMachineFrame(Frame, Code->OpInfo != 0);
         break;
 
@@ -199,7 +198,6 @@ static NTSTATUS RtlpUnwindPrologue(PRTLP_FRAME Frame, PUNWIND_INFO Info, ULONG P
                                    PULONG64 LastBegin)
 {
     PRUNTIME_FUNCTION Entry = Frame->Entry;
-    BOOLEAN MachineFrame = FALSE;
     ULONG Depth;
     NTSTATUS Status;
 
@@ -219,7 +217,7 @@ static NTSTATUS RtlpUnwindPrologue(PRTLP_FRAME Frame, PUNWIND_INFO Info, ULONG P
 
             if (Code->CodeOffset <= PrologOffset)
             {
-                Status = RtlpUndoCode(Frame, Info, Code, Slots, &MachineFrame);
+                Status = RtlpUndoCode(Frame, Info, Code, Slots);
                 if (!NT_SUCCESS(Status))
                 {
                     return Status;
@@ -251,7 +249,7 @@ static NTSTATUS RtlpUnwindPrologue(PRTLP_FRAME Frame, PUNWIND_INFO Info, ULONG P
 
     *Last = Info;
     *LastBegin = Entry->BeginAddress;
-    if (MachineFrame)
+    if (Frame->MachineFrame)
     {
         return STATUS_SUCCESS;
     }
@@ -354,6 +352,7 @@ NTSTATUS RtlpUnwindFrame(_Inout_ PRTLP_FRAME Frame, _In_ ULONG HandlerType)
 
     Frame->Handler = NULL;
     Frame->HandlerData = NULL;
+    Frame->MachineFrame = FALSE;
     if (Frame->Entry == NULL)
     {
         return RtlpUnwindLeaf(Frame);

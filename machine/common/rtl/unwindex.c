@@ -16,6 +16,7 @@ typedef struct _RTLP_UNWIND
     PCONTEXT Previous; /* the state of its caller */
     RTLP_FRAME Frame;
     DISPATCHER_CONTEXT Dispatcher;
+    ULONG PcKind; /* of the frame in hand */
     ULONG Flags;
 } RTLP_UNWIND, *PRTLP_UNWIND;
 
@@ -57,6 +58,7 @@ static ULONG RtlpTakeOverUnwind(PRTLP_UNWIND Unwind)
     PDISPATCHER_CONTEXT Dispatcher = &Unwind->Dispatcher;
     ULONG ScopeIndex = Dispatcher->ScopeIndex;
 
+    Unwind->PcKind = Dispatcher->Fill0;
     RtlpCopy(Unwind->Current, Dispatcher->ContextRecord, RTLP_CONTEXT_CORE);
     RtlpStepUnwind(Unwind, Dispatcher->ControlPc, UNW_FLAG_NHANDLER);
     Unwind->Frame.Establisher = Dispatcher->EstablisherFrame;
@@ -92,6 +94,7 @@ static VOID RtlpRunHandler(PRTLP_UNWIND Unwind)
         Dispatcher->HandlerData = Frame->HandlerData;
         Dispatcher->HistoryTable = Unwind->HistoryTable;
         Dispatcher->ScopeIndex = ScopeIndex;
+        Dispatcher->Fill0 = Unwind->PcKind;
         Disposition = RtlpExecuteHandlerForUnwind(Unwind->Record, (PVOID)(ULONG_PTR)Frame->Establisher,
                                                   Unwind->Current, Dispatcher);
         Unwind->Flags &= ~(EXCEPTION_COLLIDED_UNWIND | EXCEPTION_TARGET_UNWIND);
@@ -146,6 +149,7 @@ static BOOLEAN RtlpUnwindFrames(PRTLP_UNWIND Unwind)
             RtlpRaiseFromUnwind(Unwind, STATUS_BAD_STACK);
         }
 
+        Unwind->PcKind = Frame->MachineFrame ? RTLP_PC_EXACT : RTLP_PC_UNWOUND;
         Swap = Unwind->Current;
         Unwind->Current = Unwind->Previous;
         Unwind->Previous = Swap;
@@ -196,6 +200,7 @@ VOID NTAPI RtlUnwindEx(_In_opt_ PVOID TargetFrame, _In_opt_ PVOID TargetIp, _In_
     Unwind.Frame.Pointers = NULL;
     Unwind.Frame.StackLow = Low;
     Unwind.Frame.StackHigh = High;
+    Unwind.PcKind = RTLP_PC_UNWOUND;
     Unwind.Flags = EXCEPTION_UNWINDING | (TargetFrame == NULL ? EXCEPTION_EXIT_UNWIND : 0);
 
     /* This function's own frame is the first; it has no handler and is never the target. */

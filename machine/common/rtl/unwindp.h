@@ -36,7 +36,16 @@ typedef struct _RTLP_FRAME
     ULONG64 Establisher;
     PEXCEPTION_ROUTINE Handler;
     PVOID HandlerData;
+    BOOLEAN MachineFrame; /* the new rip was pushed by the processor: it is not a return address */
 } RTLP_FRAME, *PRTLP_FRAME;
+
+/*
+ * DISPATCHER_CONTEXT.Fill0 tells handlers in here whether ControlPc is a return address, that is whether the
+ * instruction that control left through is the one before it. Windows for ARM64 keeps ControlPcIsUnwound at the
+ * same place; x64 leaves it unused.
+ */
+#define RTLP_PC_EXACT 0
+#define RTLP_PC_UNWOUND 1
 
 /**
  * Looks up the code that ControlPc lies in.
@@ -110,6 +119,9 @@ PRUNTIME_FUNCTION RtlpSearchFunctionTable(_In_ const RTLP_FRAME *Frame, _In_ ULO
  * @param InEpilogue  receives TRUE if it did; the Context is then that of the caller
  */
 NTSTATUS RtlpUnwindEpilogue(_Inout_ PRTLP_FRAME Frame, _In_ PUNWIND_INFO Info, _Out_ PBOOLEAN InEpilogue);
+
+/** RtlDispatchException, told what kind of address Context->Rip is (RTLP_PC_...). */
+BOOLEAN RtlpDispatch(_In_ PEXCEPTION_RECORD ExceptionRecord, _In_ PCONTEXT Context, _In_ ULONG PcKind);
 
 /** Calls a language handler; a handler of its own marks the frame for nested exceptions. */
 EXCEPTION_DISPOSITION RtlpExecuteHandlerForException(PEXCEPTION_RECORD ExceptionRecord, PVOID EstablisherFrame,

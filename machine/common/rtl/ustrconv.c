@@ -80,7 +80,7 @@ static NTSTATUS RtlpToUnicodeString(PUNICODE_STRING Destination, const STRING *S
     {
         if (Size == 0)
         {
-            memset(Destination, 0, sizeof(*Destination));
+            RtlpZero(Destination, sizeof(*Destination));
             return STATUS_SUCCESS;
         }
 
@@ -138,7 +138,7 @@ static NTSTATUS RtlpFromUnicodeString(PSTRING Destination, PCUNICODE_STRING Sour
 
         if (Length + Terminator == 0)
         {
-            memset(Destination, 0, sizeof(*Destination));
+            RtlpZero(Destination, sizeof(*Destination));
             return STATUS_SUCCESS;
         }
 
@@ -162,7 +162,7 @@ static NTSTATUS RtlpFromUnicodeString(PSTRING Destination, PCUNICODE_STRING Sour
     if (Status != STATUS_SUCCESS && Allocate)
     {
         RtlpFree(Destination->Buffer);
-        memset(Destination, 0, sizeof(*Destination));
+        RtlpZero(Destination, sizeof(*Destination));
         return STATUS_INVALID_PARAMETER_2;
     }
 

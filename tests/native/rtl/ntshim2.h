@@ -1,0 +1,2 @@
+/* SPDX-License-Identifier: MIT */
+/* Types of tables, time, versions and security; part of ntshim.h. */
