@@ -13,7 +13,7 @@ set(NT_KERNEL_MODE_FLAGS ${NT_COMMON_FLAGS} -ffreestanding -fno-builtin-memcpy)
 set(NT_KERNEL_INCLUDES ${MINGW_INCLUDE} ${MINGW_INCLUDE}/ddk)
 
 # isthmus_driver(name SOURCES ... [LIBRARIES ...] [OUTPUT dir] [ENTRY name])
-# A WDM driver: native subsystem, DriverEntry, no C run-time.
+# A WDM driver: native subsystem, DriverEntry, no C run-time. Without LIBRARIES it links against the machine's own list.
 function(isthmus_driver name)
     cmake_parse_arguments(A "" "OUTPUT;ENTRY" "SOURCES;LIBRARIES;DEFINITIONS" ${ARGN})
     if(NOT A_ENTRY)
@@ -25,6 +25,10 @@ function(isthmus_driver name)
     target_compile_definitions(${name}.sys PRIVATE _WIN32_WINNT=0x0A00 NTDDI_VERSION=0x0A000000 ${A_DEFINITIONS})
     target_include_directories(${name}.sys SYSTEM PRIVATE ${NT_KERNEL_INCLUDES})
     target_include_directories(${name}.sys PRIVATE ${PROJECT_SOURCE_DIR}/include)
+    if(NOT A_LIBRARIES)
+        set(A_LIBRARIES ${NTOSKRNL_IMPORT_LIBRARY})
+        add_dependencies(${name}.sys ntoskrnl-import-library)
+    endif()
     target_link_libraries(${name}.sys PRIVATE ${A_LIBRARIES})
     target_link_options(${name}.sys PRIVATE -nostdlib -Wl,--subsystem,native -Wl,--entry,${A_ENTRY} -Wl,--dynamicbase
         -Wl,--no-insert-timestamp -Wl,--allow-multiple-definition)
