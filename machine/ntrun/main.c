@@ -12,6 +12,7 @@
 #include "random.h"
 #include "run.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,6 +88,11 @@ static int MainRun(const OPTIONS *Options, const PLACES *Places, const PACKAGE *
     {
         code = ReportConclude(&run.Report, &run.End, Message);
     }
+    if (run.OutputError != 0)
+    {
+        Say("a part of the program's output is lost: %s", strerror(run.OutputError));
+        code = code == 0 ? NTRUN_CANNOT_START : code;
+    }
     *Signal = run.Signal;
     if (Options->Verbose)
     {
@@ -129,6 +135,21 @@ static int MainPackAndRun(const OPTIONS *Options, int *Signal)
     return code;
 }
 
+/* A closed standard stream would give its number to the next file opened: fill the places first. */
+static void MainOpenStandardStreams(void)
+{
+    int fd;
+
+    do
+    {
+        fd = open("/dev/null", O_RDWR);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd > STDERR_FILENO)
+    {
+        close(fd);
+    }
+}
+
 int main(int argc, char **argv)
 {
     OPTIONS options;
@@ -136,6 +157,7 @@ int main(int argc, char **argv)
     int signalNumber = 0;
     int code = 0;
 
+    MainOpenStandardStreams();
     switch (OptionsParse(&options, argc, argv, &error))
     {
     case OptionsHelp:

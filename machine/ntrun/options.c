@@ -341,7 +341,7 @@ const char OptionsHelpText[] =
     "  0-198  the program's own\n"
     "  199    the program's own, if it is 199 or above; the exact value is printed\n"
     "  200    wrong usage of ntrun\n"
-    "  201    the machine cannot be started: a file cannot be read, QEMU is missing\n"
+    "  201    the machine cannot be started: a file cannot be read, QEMU is missing; or output was lost\n"
     "  202    a driver, the program or one of its DLLs was refused\n"
     "  203    blue screen\n"
     "  204    the machine crashed\n"

@@ -231,11 +231,18 @@ static void RunWrite(RUNNER *Runner, STREAM *Stream)
     {
         return;
     }
-    /* Nobody reads any more. For the output that is the end, as for any Unix command; messages are just lost. */
-    if (errno == EPIPE && Stream->Target == STDOUT_FILENO && Runner->Run->Signal == 0)
+    /* Nobody reads any more: for the output that is the end, as for any Unix command. Messages are just lost. */
+    if (Stream->Target == STDOUT_FILENO && Runner->Run->Signal == 0)
     {
-        Runner->Run->Signal = SIGPIPE;
-        RunKill(Runner);
+        if (errno == EPIPE)
+        {
+            Runner->Run->Signal = SIGPIPE;
+            RunKill(Runner);
+        }
+        else
+        {
+            Runner->Run->OutputError = errno;
+        }
     }
     Stream->Start = Stream->End;
 }

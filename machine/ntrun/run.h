@@ -13,8 +13,9 @@ typedef struct RUN
 {
     MACHINE_END End;
     REPORT Report;
-    int Signal; /* not 0: ntrun was told to end by this signal, and QEMU has been ended */
-    TEXT Command; /* QEMU's command line */
+    int Signal;      /* not 0: ntrun was told to end by this signal, and QEMU has been ended */
+    int OutputError; /* not 0: the errno that standard output refused data with */
+    TEXT Command;    /* QEMU's command line */
 } RUN;
 
 /**

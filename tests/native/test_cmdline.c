@@ -119,9 +119,11 @@ static void TestQuoting(void **State)
 
 static void TestRoundTrip(void **State)
 {
-    char *const arguments[] = {"",     "a",     "a b",     "\"",  "\\",       "\\\\",       "\\\"",  "a\\ b",
-                               "a\\",  "\"\"",  "x\"y z",  "\t",  "\\\\ \\\\", " lead",     "trail ", "\xC3\xA4 \xE2\x82\xAC",
-                               "--x=1", "\\\"\\\\\"", "a\"b\\", "%PATH%", "^&|<>", "'"};
+    char *const arguments[] = {
+        "",       "a",      "a b",   "\"",        "\\",       "\\\\", "\\\"", "a\\ b", "a\\", "\"\"", "x\"y z",
+        "\t",     "\\\\ \\\\", " lead", "trail ",    "--x=1",   "a\"b\\", "%PATH%", "^&|<>", "'",    "\\\"\\\\\"",
+        "\xC3\xA4 \xE2\x82\xAC",
+    };
 
     (void)State;
     CheckRoundTrip(arguments, sizeof(arguments) / sizeof(arguments[0]));

@@ -156,7 +156,9 @@ static void TestAgainstModel(void **State)
         }
         for (uint32_t i = 0; i < map.Count; i++)
         {
-            for (uint64_t page = map.Ranges[i].Base >> 12; page < (map.Ranges[i].Base + map.Ranges[i].Size) >> 12; page++)
+            uint64_t end = map.Ranges[i].Base + map.Ranges[i].Size;
+
+            for (uint64_t page = map.Ranges[i].Base >> 12; page < end >> 12; page++)
             {
                 assert_int_equal(model[page], map.Ranges[i].Type);
                 model[page] = 0;

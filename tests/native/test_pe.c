@@ -459,6 +459,19 @@ static void TestCorruptedFields(void **State)
     }
 }
 
+/* A gap in the address space is refused even if all else fits. */
+static void TestGapBetweenSections(void **State)
+{
+    (void)State;
+    Put32(Built + OPT(56), BUILT_IMAGE_SIZE + 0x1000);
+    Put32(Built + DIR(5, 0), BUILT_RELOC_RVA + 0x1000);
+    Put32(Built + SEC(3, 8), 0x1001); /* .bss grows over two pages: all is well */
+    Put32(Built + SEC(4, 12), BUILT_RELOC_RVA + 0x1000);
+    assert_int_equal(OpenResult(), PeOk);
+    Put32(Built + SEC(3, 8), 0x1000);
+    assert_int_equal(OpenResult(), PeBadSection);
+}
+
 static void TestTruncation(void **State)
 {
     (void)State;
@@ -614,6 +627,7 @@ int main(void)
         cmocka_unit_test_setup(TestBadRelocations, BuildFresh),
         cmocka_unit_test_setup(TestStrippedRelocations, BuildFresh),
         cmocka_unit_test_setup(TestCorruptedFields, BuildFresh),
+        cmocka_unit_test_setup(TestGapBetweenSections, BuildFresh),
         cmocka_unit_test_setup(TestTruncation, BuildFresh),
         cmocka_unit_test_setup(TestMappedTruncation, BuildFresh),
         cmocka_unit_test_setup(TestMapNeedsRoom, BuildFresh),
