@@ -203,6 +203,7 @@ PVOID NTAPI RtlImageDirectoryEntryToData(_In_ PVOID Base, _In_ BOOLEAN MappedAsI
                                          _Out_ PULONG Size);
 ULONG NTAPI RtlGetCurrentProcessorNumber(VOID);
 VOID NTAPI RtlRaiseStatus(_In_ NTSTATUS Status);
+VOID NTAPI RtlRaiseException(_In_ PEXCEPTION_RECORD Record);
 
 /* ---- Strings (machine/common/rtl) ---- */
 
