@@ -25,3 +25,6 @@ NTSTATUS IoQueryFileObjectSize(PFILE_OBJECT File, PULONG64 Size);
 
 typedef struct _IO_LEFTOVERS { LONG64 Irps, Devices, Drivers, WorkItems; } IO_LEFTOVERS;
 VOID IoQueryLeftovers(IO_LEFTOVERS *Leftovers);
+
+/** Sends IRP_MJ_SHUTDOWN to every device that registered for it. PASSIVE_LEVEL, once, before the machine ends. */
+VOID IoShutdownSystem(VOID);

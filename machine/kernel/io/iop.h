@@ -82,6 +82,7 @@ typedef struct _IOP_DRIVER
     IOP_CLIENT_EXTENSION *ClientExtensions; /* under IopDatabaseLock */
     LDR_MODULE *Module;                     /* NULL for a built-in driver */
     IOP_DRIVER_SECTION Section;
+    UNICODE_STRING ImagePath;               /* of the file; IOP_TAG_DRIVER */
     BOOLEAN Builtin;
     BOOLEAN Finished;                       /* DriverUnload was run, or DriverEntry failed */
     BOOLEAN UnloadPending;                  /* asked to go; waits for the last close */
@@ -122,6 +123,7 @@ static inline IOP_DEVICE_EXTENSION *IopDeviceExtension(PDEVICE_OBJECT Device)
 
 extern KSPIN_LOCK IopDatabaseLock;
 extern KSPIN_LOCK IopCancelLock;
+extern KMUTEX IopImageLock; /* serialises the loading and unloading of images; held at PASSIVE_LEVEL */
 extern volatile LONG64 IopIrpCount, IopDeviceCount, IopDriverCount, IopWorkItemCount;
 extern UNICODE_STRING IopHardwareKeyName;
 extern GENERIC_MAPPING IopFileMapping;
@@ -131,7 +133,7 @@ NTSTATUS IopCreateBuiltinDriver(PCWSTR Name, PDRIVER_INITIALIZE Initialize, PDRI
 VOID IopDeleteDriverObject(PVOID Object);
 VOID IopReadyDevices(PDRIVER_OBJECT Driver);
 VOID IopReportLeftoverDevices(PDRIVER_OBJECT Driver);
-VOID IopRunReinitialization(VOID);
+VOID IopRunReinitialization(PDRIVER_OBJECT Driver);
 VOID IopCancelReinitialization(PDRIVER_OBJECT Driver);
 NTSTATUS IopQueryServiceKey(PCUNICODE_STRING ServiceKey, PUNICODE_STRING ImagePath, PUNICODE_STRING ObjectName);
 NTSTATUS NTAPI IopInvalidDeviceRequest(PDEVICE_OBJECT Device, PIRP Irp);
