@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Isthmus for programs: memory shared with a driver. Link with isthmus.dll's import library.
+ *
+ *     HISTHMUS isthmus = IsthmusOpen(0);
+ *     UINT64 region, view;
+ *     if (isthmus != NULL && IsthmusAllocate(isthmus, ISTHMUS_KIND_PAGES, 65536, &region))
+ *     {
+ *         char *memory = IsthmusMap(isthmus, region, ISTHMUS_ACCESS_ALL, &view);
+ *         ...
+ *         IsthmusRelease(isthmus, region);    // takes the view with it
+ *     }
+ *     IsthmusClose(isthmus);                  // would have released everything too
+ *
+ * Functions return FALSE or NULL on failure and leave the reason in GetLastError; IsthmusAdvice turns it into a
+ * sentence. All may be called from several threads at once, on one handle too; none starts a thread. Errors that any
+ * function can give: ERROR_INVALID_HANDLE, ERROR_NOT_ENOUGH_MEMORY, ERROR_NO_SYSTEM_RESOURCES, and
+ * ERROR_REVISION_MISMATCH if the driver doesn't know this header's revision.
+ */
+#ifndef ISTHMUS_H
+#define ISTHMUS_H
+
+#ifdef ISTHMUS_KERNEL_H
+#error isthmus.h is for programs, isthmus_kernel.h for drivers: include one of them
+#endif
+
+#include <windows.h>
+#include "isthmus_abi.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* An open session. What it shares, allocates and maps ends with it, or with the process. */
+typedef struct HISTHMUS__ *HISTHMUS;
+
+/**
+ * Opens a session with the driver.
+ * @param Flags  0
+ * @return the session, to be closed with IsthmusClose; NULL on failure: ERROR_FILE_NOT_FOUND if the driver isn't
+ *   running, ERROR_ACCESS_DENIED if its access list leaves the caller out, ERROR_NOT_ENOUGH_QUOTA.
+ */
+HISTHMUS WINAPI IsthmusOpen(DWORD Flags);
+
+/** Closes a session and with it all its regions and views. */
+BOOL WINAPI IsthmusClose(HISTHMUS Isthmus);
+
+/** The device handle behind a session, opened for overlapped I/O: for DeviceIoControl. The session keeps owning it. */
+HANDLE WINAPI IsthmusGetHandle(HISTHMUS Isthmus);
+
+/** Tells the driver's version, the system's, and what it can do (ISTHMUS_CAN_*). */
+BOOL WINAPI IsthmusQueryVersion(HISTHMUS Isthmus, ISTHMUS_VERSION *Version);
+
+/**
+ * Shares a buffer of this process with the driver: it is locked in memory and mapped for the kernel.
+ * @param Buffer  any alignment     @param Length  bytes, not 0
+ * @param Access  ISTHMUS_ACCESS_READ, or ISTHMUS_ACCESS_ALL if the driver is to change it too
+ * @param Region  receives the region's id
+ * Errors: ERROR_NOACCESS if the memory isn't there or not writable; ERROR_ARITHMETIC_OVERFLOW if the range wraps;
+ *   ERROR_NOT_ENOUGH_QUOTA; ERROR_INVALID_PARAMETER; ERROR_NOT_SUPPORTED on a system that can't lock pages.
+ */
+BOOL WINAPI IsthmusShare(HISTHMUS Isthmus, void *Buffer, UINT64 Length, DWORD Access, UINT64 *Region);
+
+/**
+ * Has the driver allocate whole, zeroed pages; IsthmusMap shows them.
+ * @param Kind  ISTHMUS_KIND_NONPAGED_POOL, ISTHMUS_KIND_PAGED_POOL or ISTHMUS_KIND_PAGES
+ * Errors: ERROR_NOT_ENOUGH_QUOTA; ERROR_INVALID_PARAMETER; ERROR_NOT_SUPPORTED.
+ */
+BOOL WINAPI IsthmusAllocate(HISTHMUS Isthmus, DWORD Kind, UINT64 Length, UINT64 *Region);
+
+/** Gives up a region and this session's views of it. ERROR_NOT_FOUND if the session has no such region. */
+BOOL WINAPI IsthmusRelease(HISTHMUS Isthmus, UINT64 Region);
+
+/**
+ * Names a region that this session made, so that other processes can open it.
+ * @param Name      up to ISTHMUS_NAME_CHARS characters; case doesn't matter
+ * @param Security  self-relative security descriptor, or NULL for the default of the caller's token
+ * Errors: ERROR_ALREADY_EXISTS if the name is taken; ERROR_BAD_COMMAND if the region has a name; ERROR_ACCESS_DENIED;
+ *   ERROR_INVALID_SECURITY_DESCR.
+ */
+BOOL WINAPI IsthmusName(HISTHMUS Isthmus, UINT64 Region, LPCWSTR Name, PSECURITY_DESCRIPTOR Security);
+
+/** Opens a named region. ERROR_FILE_NOT_FOUND, ERROR_ACCESS_DENIED. */
+BOOL WINAPI IsthmusOpenNamed(HISTHMUS Isthmus, LPCWSTR Name, DWORD Access, UINT64 *Region);
+
+/**
+ * Maps a region into this process.
+ * @param Access  ISTHMUS_ACCESS_READ for a view that can't be made writable, or ISTHMUS_ACCESS_ALL
+ * @param View    receives the view's id
+ * @return the address of whole pages; NULL on failure: ERROR_ACCESS_DENIED; ERROR_MAPPED_ALIGNMENT for a shared buffer
+ *   that isn't whole pages; ERROR_NOT_SUPPORTED for a read-only view before Windows 8; ERROR_NOT_ENOUGH_QUOTA;
+ *   ERROR_NOT_LOCKED if the region's process has ended.
+ */
+void *WINAPI IsthmusMap(HISTHMUS Isthmus, UINT64 Region, DWORD Access, UINT64 *View);
+
+/** Unmaps a view. ERROR_NOT_FOUND if the session has no such view. */
+BOOL WINAPI IsthmusUnmap(HISTHMUS Isthmus, UINT64 View);
+
+/** CRC-32 (as zlib's) of a region's range, read by the driver through its own mapping. ERROR_INVALID_PARAMETER outside. */
+BOOL WINAPI IsthmusChecksum(HISTHMUS Isthmus, UINT64 Region, UINT64 Offset, UINT64 Length, UINT32 *Crc32);
+
+/**
+ * Lets the driver answer changes of the byte at Question with its complement at Answer; see ISTHMUS_WATCH.
+ * Errors: ERROR_BUSY if the region is being watched; ERROR_ACCESS_DENIED for a read-only region.
+ */
+BOOL WINAPI IsthmusWatch(HISTHMUS Isthmus, UINT64 Region, UINT64 Question, UINT64 Answer, DWORD Rounds, DWORD Timeout);
+
+/**
+ * Describes one segment of a region.
+ * @param View         whose user pages to show, or 0
+ * @param FirstPage    of the segment
+ * @param Description  receives the description and, behind it, as many ISTHMUS_PAGE entries as Bytes has room for
+ */
+BOOL WINAPI IsthmusDescribe(HISTHMUS Isthmus, UINT64 Region, UINT64 View, DWORD Segment, UINT64 FirstPage,
+                            ISTHMUS_DESCRIPTION *Description, DWORD Bytes);
+
+/** Lists sessions, regions or views (ISTHMUS_LIST_*) with ids above After: a page, and entries behind it. */
+BOOL WINAPI IsthmusList(HISTHMUS Isthmus, DWORD What, UINT64 After, ISTHMUS_LIST_PAGE *Page, DWORD Bytes);
+
+/** Tells what is held now, what happened since the driver started, and the quotas. */
+BOOL WINAPI IsthmusStatistics(HISTHMUS Isthmus, ISTHMUS_STATISTICS *Statistics);
+
+/**
+ * A sentence on an error of these functions that says what to do about it. Static text, never NULL.
+ * @param Error  as GetLastError gave it
+ */
+LPCWSTR WINAPI IsthmusAdvice(DWORD Error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* ISTHMUS_H */
