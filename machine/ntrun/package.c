@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #define SYSTEM_DIRECTORY "Windows/System32"
 #define DRIVER_DIRECTORY "Windows/System32/drivers"
@@ -185,10 +186,10 @@ static int PackageAddSystem(PACKAGE *Package, const char *System, TEXT *Error)
     return code;
 }
 
-/* FILE or FILE=NAME. */
+/* FILE or FILE=NAME; what exists as a whole is a FILE. */
 static int PackageAddExtra(PACKAGE *Package, const char *Spec, TEXT *Error)
 {
-    const char *equals = strrchr(Spec, '=');
+    const char *equals = access(Spec, F_OK) == 0 ? NULL : strrchr(Spec, '=');
     char *path = equals != NULL ? TextFormat("%.*s", (int)(equals - Spec), Spec) : TextFormat("%s", Spec);
     const char *name = equals != NULL ? equals + 1 : PathBaseName(path);
     int code;

@@ -138,6 +138,22 @@ static void TestStrangeImport(void **State)
     CheckCode(NTRUN_REFUSED, "imports ../../etc/x.dll", WORDS(TreePath("p.exe")));
 }
 
+static void TestFileNameWithEqualsSign(void **State)
+{
+    PACKAGE package;
+    TEXT error = {0};
+
+    (void)State;
+    TreeWriteImage("p.exe", TreeProgram, NULL);
+    TreeWrite("a=b", "1", 1);
+    assert_int_equal(Build(&package, &error, WORDS("--add", TreePath("a=b"), "--add", AddAs("a=b", "c"),
+                                                   TreePath("p.exe"))),
+                     0);
+    assert_non_null(PackageFind(&package, "run/a=b"));
+    assert_non_null(PackageFind(&package, "run/c"));
+    PackageFree(&package);
+}
+
 /* Writes a program with one header field changed. */
 static void WriteChanged(const char *Name, uint32_t Offset, uint16_t Value)
 {
@@ -261,6 +277,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(TestDllsBesideTheProgram, Setup, Teardown),
         cmocka_unit_test_setup_teardown(TestSystemDllsComeFromTheSystem, Setup, Teardown),
         cmocka_unit_test_setup_teardown(TestStrangeImport, Setup, Teardown),
+        cmocka_unit_test_setup_teardown(TestFileNameWithEqualsSign, Setup, Teardown),
         cmocka_unit_test_setup_teardown(TestWrongKinds, Setup, Teardown),
         cmocka_unit_test_setup_teardown(TestUnreadable, Setup, Teardown),
         cmocka_unit_test_setup_teardown(TestNameClashes, Setup, Teardown),
