@@ -6,6 +6,12 @@
  */
 #include "base.h"
 
+#include <winioctl.h>
+
+#ifndef FILE_DEVICE_CONSOLE
+#define FILE_DEVICE_CONSOLE 0x50
+#endif
+
 static BOOL BaseIsConsole(HANDLE Handle)
 {
     return BaseDeviceType(Handle) == FILE_DEVICE_CONSOLE ? TRUE : BaseFailWith(ERROR_INVALID_HANDLE);
@@ -87,7 +93,7 @@ BOOL WINAPI WriteConsoleA(HANDLE hConsoleOutput, CONST VOID *lpBuffer, DWORD nNu
 }
 
 BOOL WINAPI ReadConsoleW(HANDLE hConsoleInput, LPVOID lpBuffer, DWORD nNumberOfCharsToRead,
-                         LPDWORD lpNumberOfCharsRead, PCONSOLE_READCONSOLE_CONTROL pInputControl)
+                         LPDWORD lpNumberOfCharsRead, LPVOID pInputControl)
 {
     UNREFERENCED_PARAMETER(hConsoleInput);
     UNREFERENCED_PARAMETER(lpBuffer);

@@ -4,6 +4,10 @@
 
 #include <winioctl.h>
 
+#ifndef FILE_DEVICE_CONSOLE
+#define FILE_DEVICE_CONSOLE 0x50
+#endif
+
 #define BASE_FILE_ATTRIBUTES 0x7FA7u /* what a new file may be given: all attributes but "directory" */
 
 static NTSTATUS BaseNtPath(PCWSTR Name, PUNICODE_STRING NtName)
