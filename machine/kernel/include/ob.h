@@ -72,6 +72,15 @@ VOID ObMakeTemporaryObject(PVOID Object);
 /** The object's path in the namespace, "" if unnamed. */
 NTSTATUS ObQueryNameString(PVOID Object, POBJECT_NAME_INFORMATION Information, ULONG Length, PULONG Needed);
 
+/* ---- tables of ids (processes and threads), built like handle tables ---- */
+struct _HANDLE_TABLE *ObCreateIdTable(VOID);
+/** Reserves an id, a multiple of 4; NULL without memory. Look-ups don't see it before ObPublishId. PASSIVE_LEVEL. */
+HANDLE ObAllocateId(struct _HANDLE_TABLE *Table);
+VOID ObPublishId(struct _HANDLE_TABLE *Table, HANDLE Id, PVOID Object);
+/** The object of an id, referenced, if it is of this type and not already dying. <= DISPATCH_LEVEL. */
+PVOID ObReferenceId(struct _HANDLE_TABLE *Table, HANDLE Id, POBJECT_TYPE Type);
+VOID ObRemoveId(struct _HANDLE_TABLE *Table, HANDLE Id);
+
 /** Gives the first directories and links their security descriptors; called by SE once its SIDs exist. */
 VOID ObSecureNamespace(VOID);
 /** Lets drivers register for handle operations on objects of this type (processes and threads). Before any handle. */

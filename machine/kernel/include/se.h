@@ -25,3 +25,11 @@ NTSTATUS SeDefaultObjectMethod(PVOID Object, SECURITY_OPERATION_CODE Operation, 
                                PGENERIC_MAPPING Mapping);
 /** A probed copy of a user's descriptor in paged pool; free with ExFreePool. */
 NTSTATUS SeCaptureSecurityDescriptor(PSECURITY_DESCRIPTOR Descriptor, KPROCESSOR_MODE Mode, POOL_TYPE Pool, BOOLEAN Force, PSECURITY_DESCRIPTOR *Captured);
+
+/** A primary token for a new process, made from any token: always a copy of its own. PASSIVE_LEVEL. */
+NTSTATUS SeCopyAsPrimary(PTOKEN Source, PTOKEN *Token);
+NTSTATUS NTAPI ExAllocateLocallyUniqueId(PLUID Luid);
+SECURITY_IMPERSONATION_LEVEL NTAPI SeTokenImpersonationLevel(PACCESS_TOKEN Token);
+/** TRUE if Token may be assigned to a child of a process with token Parent without SeAssignPrimaryTokenPrivilege:
+    it descends from it or from the same parent. PASSIVE_LEVEL. */
+BOOLEAN SeIsChildToken(PTOKEN Parent, PTOKEN Token);

@@ -245,3 +245,56 @@ VOID ObpUnlockEntry(OBP_ENTRY *Entry, KIRQL OldIrql)
     __atomic_store_n(&Entry->Value, Entry->Value & ~OBP_ENTRY_LOCKED, __ATOMIC_RELEASE);
     KeLowerIrql(OldIrql);
 }
+
+/* ---- tables of ids ---- */
+
+/* Ids that were freed last stay unused for a while, so that a stale one is not soon somebody else's. */
+#define OBP_RESTING_IDS 64
+
+struct _HANDLE_TABLE *ObCreateIdTable(VOID)
+{
+    return ObpCreateTable(OBP_RESTING_IDS);
+}
+
+HANDLE ObAllocateId(_In_ struct _HANDLE_TABLE *Table)
+{
+    NTSTATUS status;
+    return (HANDLE)((ULONG_PTR)ObpAllocateIndex(Table, &status) << 2);
+}
+
+/** Lets look-ups find Object under a reserved id. No reference is taken: ObRemoveId comes before the object goes. */
+VOID ObPublishId(_In_ struct _HANDLE_TABLE *Table, _In_ HANDLE Id, _In_ PVOID Object)
+{
+    ObpPublishEntry(Table, (ULONG)((ULONG_PTR)Id >> 2), (ULONG_PTR)ObpHeader(Object), 0);
+}
+
+PVOID ObReferenceId(_In_ struct _HANDLE_TABLE *Table, _In_ HANDLE Id, _In_ POBJECT_TYPE Type)
+{
+    KIRQL irql;
+    PVOID object = NULL;
+    OBP_ENTRY *entry = ObpLockEntry(Table, (ULONG_PTR)Id, &irql);
+    if (entry == NULL)
+    {
+        return NULL;
+    }
+    OBP_HEADER *header = ObpEntryHeader(entry);
+    if (header->Type == Type && ObpReferenceSafe(header))
+    {
+        object = header->Body;
+    }
+    ObpUnlockEntry(entry, irql);
+    return object;
+}
+
+/** Frees an id, published or only reserved. <= DISPATCH_LEVEL. */
+VOID ObRemoveId(_In_ struct _HANDLE_TABLE *Table, _In_ HANDLE Id)
+{
+    KIRQL irql;
+    OBP_ENTRY *entry = ObpLockEntry(Table, (ULONG_PTR)Id, &irql);
+    if (entry != NULL)
+    {
+        __atomic_store_n(&entry->Value, 0, __ATOMIC_RELEASE);
+        KeLowerIrql(irql);
+    }
+    ObpFreeIndex(Table, (ULONG)((ULONG_PTR)Id >> 2));
+}
