@@ -161,3 +161,26 @@ VOID NTAPI ExFreePool2(_In_ PVOID P, _In_ ULONG Tag,
                        _In_reads_opt_(ExtendedParametersCount) const POOL_EXTENDED_PARAMETER *ExtendedParameters,
                        _In_ ULONG ExtendedParametersCount);
 #endif
+
+typedef VOID (NTAPI *PMM_MDL_ROUTINE)(PVOID DriverContext, PVOID MappedVa);
+NTSTATUS NTAPI MmMapMdl(_In_ PMDL MemoryDescriptorList, _In_ ULONG Protection, _In_ PMM_MDL_ROUTINE DriverRoutine,
+                        _Inout_opt_ PVOID DriverContext);
+
+#ifndef MM_COPY_MEMORY_PHYSICAL
+#define MM_COPY_MEMORY_PHYSICAL 0x1
+#define MM_COPY_MEMORY_VIRTUAL 0x2
+typedef struct _MM_COPY_ADDRESS
+{
+    union
+    {
+        PVOID VirtualAddress;
+        PHYSICAL_ADDRESS PhysicalAddress;
+    };
+} MM_COPY_ADDRESS, *PMM_COPY_ADDRESS;
+
+typedef struct _MM_PHYSICAL_ADDRESS_LIST
+{
+    PHYSICAL_ADDRESS PhysicalAddress;
+    SIZE_T NumberOfBytes;
+} MM_PHYSICAL_ADDRESS_LIST, *PMM_PHYSICAL_ADDRESS_LIST;
+#endif

@@ -349,8 +349,6 @@ VOID MiInitializePool(ULONG64 Cookie);
 
 /* ---- MDLs ---- */
 
-#define MI_MDL_CANNOT_MAP 0
-
 static inline ULONG MiMdlPages(const MDL *Mdl)
 {
     return (ULONG)(((ULONG_PTR)Mdl->ByteOffset + Mdl->ByteCount + PAGE_SIZE - 1) >> PAGE_SHIFT);
@@ -364,11 +362,13 @@ PVOID MiMapMdlToSystem(PMDL Mdl, MEMORY_CACHING_TYPE CacheType, ULONG Priority, 
 PVOID MiMapMdlToUser(PMDL Mdl, MEMORY_CACHING_TYPE CacheType, PVOID Base, ULONG Priority); /* raises */
 VOID MiUnmapMdlFromUser(PVOID Base, PMDL Mdl);
 VOID MiProbeAndLock(PMDL Mdl, PEPROCESS Process, KPROCESSOR_MODE Mode, LOCK_OPERATION Operation, PVOID Caller); /* raises */
+VOID MiWriteMdlEntries(PMDL Mdl, ULONG Index, ULONG Pages, MEMORY_CACHING_TYPE CacheType, ULONG64 Bits);
+ULONG64 MiKernelViewBits(ULONG Priority);
 BOOLEAN MiIsValidCacheType(MEMORY_CACHING_TYPE CacheType);
 /** FALSE if the simulation of low resources wants this request to fail. */
 BOOLEAN MiResourcesGranted(VOID);
 VOID MiReportLockedPages(PEPROCESS Process);        /* bug check 76 or CB */
-VOID MiUntrackLockedMdl(PEPROCESS Process, PMDL Mdl);
+VOID MiUnlockMdlPages(PMDL Mdl, ULONG First, ULONG Count); /* locks and accounting of a part of the MDL */
 
 typedef struct _MI_COUNTERS
 {
@@ -378,6 +378,7 @@ typedef struct _MI_COUNTERS
 } MI_COUNTERS;
 extern MI_COUNTERS MiCounters;
 extern BOOLEAN MiTrackLocks;   /* captured from VF when MM starts */
+extern ULONG64 MiLowResources; /* option=lowres:N; 0: off */
 extern BOOLEAN MiStrictMdl;    /* option=strictmdl: rules 81 and 82, which good old drivers break */
 
 /* ---- processes: VADs ---- */
@@ -392,6 +393,7 @@ typedef struct _MMVAD
     LONG Height;
     UCHAR Type;                /* MI_VAD_TYPE */
     UCHAR Protection;          /* MM_*: as allocated */
+    UCHAR Maximum;             /* what a section view may be protected to at most */
     BOOLEAN Committed;         /* entries of 0 are committed pages */
     BOOLEAN Inherit;
     ULONG_PTR Start, End;      /* page numbers, both inside */
@@ -430,6 +432,7 @@ static inline PEPROCESS MiCurrentProcess(VOID) { return (PEPROCESS)KiCurrentProc
 #define MI_HIGHEST_USER_PAGE (MI_PAGE(MM_HIGHEST_USER))
 #define MI_LOWEST_USER_PAGE (MI_PAGE(MM_LOWEST_USER))
 #define MI_GRANULARITY_PAGES 16
+#define MI_SHARED_USER_DATA_VA 0x7FFE0000ULL
 
 /** The entry for a user page; with Create its tables are made (NULL: out of pages). WorkingSetLock held. */
 PMMPTE MiUserPte(PEPROCESS Process, ULONG_PTR Page, BOOLEAN Create);
@@ -472,6 +475,10 @@ extern ULONG64 MiCommitLimit;
 NTSTATUS MiAllocateVirtual(PEPROCESS Process, PVOID *Base, PSIZE_T Size, ULONG_PTR ZeroBits, ULONG Type, ULONG Protect);
 NTSTATUS MiFreeVirtual(PEPROCESS Process, PVOID *Base, PSIZE_T Size, ULONG Type);
 NTSTATUS MiProtectVirtual(PEPROCESS Process, PVOID *Base, PSIZE_T Size, ULONG Protect, PULONG OldProtect);
+/** Both locks held; the range lies in Vad. */
+NTSTATUS MiProtectRange(PEPROCESS Process, PMMVAD Vad, ULONG_PTR Start, ULONG_PTR End, ULONG Protection, PULONG OldProtection);
+NTSTATUS MiLockVirtual(PEPROCESS Process, PVOID *Base, PSIZE_T Size);
+NTSTATUS MiUnlockVirtual(PEPROCESS Process, PVOID *Base, PSIZE_T Size);
 NTSTATUS MiReferenceProcess(HANDLE Handle, ACCESS_MASK Access, PEPROCESS *Process);
 
 /* ---- page file in RAM ---- */
@@ -483,6 +490,7 @@ VOID MiFreePageFileSlot(PFN_NUMBER Slot);
 SIZE_T MiPageFileSize(VOID);                               /* pages */
 BOOLEAN MiIsPageZero(PFN_NUMBER Pfn);
 VOID MiInitializeTrimmer(VOID);
+VOID MiNotifyTrimmer(VOID);                                /* wakes it if free pages run low */
 VOID MiWaitForPages(VOID);                                 /* wakes the trimmer and gives it time. <= APC_LEVEL, no lock held */
 
 /* ---- sections ---- */
@@ -526,4 +534,7 @@ NTSTATUS MiMapViewOfSection(PEPROCESS Process, MI_SECTION *Section, PVOID *Base,
                             ULONG_PTR ZeroBits, ULONG AllocationType, ULONG Protect, BOOLEAN Inherit);
 NTSTATUS MiUnmapView(PEPROCESS Process, PVOID Base);
 VOID MiInitializeSections(VOID);
+VOID MiInitializeAreas(VOID);
+MI_CONTROL_AREA *MiFindImageArea(PSECTION_OBJECT_POINTERS Pointers);
+BOOLEAN MiPublishImageArea(PSECTION_OBJECT_POINTERS Pointers, MI_CONTROL_AREA *Area);
 SIZE_T MiTrimAreas(VOID);

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Questions about addresses: probing, validity, translation, safe copies; what is left at the end.
+ */
+#include "mmp.h"
+
+static ULONG64 MipCurrentPml4(VOID)
+{
+    return __readcr3();
+}
+
+/**
+ * Checks that a buffer lies in user space. It says nothing of whether it is mapped: touch it inside __try.
+ *
+ * @param Length     bytes; 0: nothing is checked
+ * @param Alignment  1, 2, 4, 8 or 16
+ * RAISES STATUS_DATATYPE_MISALIGNMENT, STATUS_ACCESS_VIOLATION. IRQL <= APC_LEVEL.
+ */
+VOID NTAPI ProbeForRead(_In_reads_bytes_(Length) CONST VOID *Address, _In_ SIZE_T Length, _In_ ULONG Alignment)
+{
+    ULONG_PTR start = (ULONG_PTR)Address;
+
+    if (Length == 0)
+    {
+        return;
+    }
+    if ((start & (Alignment - 1)) != 0)
+    {
+        ExRaiseDatatypeMisalignment();
+    }
+    if (start + Length < start || start + Length > MM_USER_PROBE_ADDRESS)
+    {
+        ExRaiseAccessViolation();
+    }
+}
+
+/**
+ * ProbeForRead, and touches every page for writing.
+ *
+ * RAISES the same, and what the touch brings. IRQL <= APC_LEVEL, in the process.
+ */
+VOID NTAPI ProbeForWrite(_Inout_updates_bytes_(Length) PVOID Address, _In_ SIZE_T Length, _In_ ULONG Alignment)
+{
+    ULONG_PTR last;
+
+    ProbeForRead(Address, Length, Alignment);
+    if (Length == 0)
+    {
+        return;
+    }
+    last = ((ULONG_PTR)Address + Length - 1) & ~(ULONG_PTR)(PAGE_SIZE - 1);
+    for (ULONG_PTR at = (ULONG_PTR)Address;; at = (at & ~(ULONG_PTR)(PAGE_SIZE - 1)) + PAGE_SIZE)
+    {
+        /* One locked instruction: reading and writing back in two would undo what another thread writes in between. */
+        __asm__ volatile("lock orb $0, %0" : "+m"(*(volatile UCHAR *)at) : : "memory", "cc");
+        if ((at & ~(ULONG_PTR)(PAGE_SIZE - 1)) == last)
+        {
+            break;
+        }
+    }
+}
+
+/** TRUE if touching the address now would not fault; for the user half, in the current process. Any IRQL. */
+BOOLEAN NTAPI MmIsAddressValid(_In_ PVOID VirtualAddress)
+{
+    ULONG_PTR va = (ULONG_PTR)VirtualAddress;
+    BOOLEAN large;
+    PMMPTE entry;
+
+    if ((LONG_PTR)(va << 16) >> 16 != (LONG_PTR)va)
+    {
+        return FALSE; /* not canonical */
+    }
+    entry = MiLookupPte(MipCurrentPml4(), va, &large);
+    return entry != NULL && (*entry & MI_PTE_VALID) != 0;
+}
+
+/** MmIsAddressValid for kernel addresses only, that cannot be paged. */
+BOOLEAN NTAPI MmIsNonPagedSystemAddressValid(_In_ PVOID VirtualAddress)
+{
+    return MmIsSystemAddress(VirtualAddress) && !MiInRegion(&MiPagedRegion, (ULONG_PTR)VirtualAddress) && MmIsAddressValid(VirtualAddress);
+}
+
+/** The physical address behind a virtual one, 0 if nothing is mapped there. Any IRQL. */
+PHYSICAL_ADDRESS NTAPI MmGetPhysicalAddress(_In_ PVOID BaseAddress)
+{
+    PHYSICAL_ADDRESS physical = {.QuadPart = 0};
+    ULONG_PTR va = (ULONG_PTR)BaseAddress;
+    BOOLEAN large;
+    PMMPTE entry;
+    ULONG64 value;
+
+    if ((LONG_PTR)(va << 16) >> 16 != (LONG_PTR)va)
+    {
+        return physical;
+    }
+    entry = MiLookupPte(MipCurrentPml4(), va, &large);
+    value = entry != NULL ? *entry : 0;
+    if (value & MI_PTE_VALID)
+    {
+        ULONG_PTR offsetMask = large ? 0x1FFFFF : PAGE_SIZE - 1;
+        physical.QuadPart = (LONG64)((value & MI_PTE_PFN_MASK & ~offsetMask) | (va & offsetMask));
+    }
+    return physical;
+}
+
+/** A kernel address through which a physical address of RAM can be reached; NULL if it is not RAM. Any IRQL. */
+PVOID NTAPI MmGetVirtualForPhysical(_In_ PHYSICAL_ADDRESS PhysicalAddress)
+{
+    return MiIsMemory((ULONG64)PhysicalAddress.QuadPart >> PAGE_SHIFT) ? MiPhysicalToVirtual((ULONG64)PhysicalAddress.QuadPart) : NULL;
+}
+
+/**
+ * Copies from virtual kernel addresses or physical RAM to a nonpaged buffer, without a fault if nothing is there.
+ *
+ * @param Flags  MM_COPY_MEMORY_PHYSICAL or MM_COPY_MEMORY_VIRTUAL
+ * @param NumberOfBytesTransferred  receives how far it got
+ * @return STATUS_SUCCESS; STATUS_INVALID_PARAMETER; STATUS_INVALID_ADDRESS, at the first byte that is not there
+ * IRQL <= APC_LEVEL.
+ */
+NTSTATUS NTAPI MmCopyMemory(_Out_writes_bytes_(NumberOfBytes) PVOID TargetAddress, _In_ MM_COPY_ADDRESS SourceAddress,
+                            _In_ SIZE_T NumberOfBytes, _In_ ULONG Flags, _Out_ PSIZE_T NumberOfBytesTransferred)
+{
+    ULONG64 at = (ULONG64)SourceAddress.PhysicalAddress.QuadPart;
+    SIZE_T done = 0;
+
+    *NumberOfBytesTransferred = 0;
+    if ((Flags != MM_COPY_MEMORY_PHYSICAL && Flags != MM_COPY_MEMORY_VIRTUAL) || !MmIsSystemAddress(TargetAddress) || at + NumberOfBytes < at)
+    {
+        return STATUS_INVALID_PARAMETER;
+    }
+    while (done < NumberOfBytes)
+    {
+        SIZE_T now = min(NumberOfBytes - done, PAGE_SIZE - (SIZE_T)((at + done) & (PAGE_SIZE - 1)));
+        PFN_NUMBER pfn = (at + done) >> PAGE_SHIFT;
+        ULONG64 entry;
+        if (Flags == MM_COPY_MEMORY_VIRTUAL && (!MmIsSystemAddress((PVOID)(at + done)) || !MiKernelVaToPfn(at + done, &pfn, &entry)))
+        {
+            break;
+        }
+        if (!MiIsMemory(pfn)) /* reading a device's registers has effects */
+        {
+            break;
+        }
+        RtlCopyMemory((PUCHAR)TargetAddress + done, (PUCHAR)MiPfnToVirtual(pfn) + ((at + done) & (PAGE_SIZE - 1)), now);
+        done += now;
+    }
+    *NumberOfBytesTransferred = done;
+    return done == NumberOfBytes ? STATUS_SUCCESS : STATUS_INVALID_ADDRESS;
+}
+
+/* ---- counts ---- */
+
+VOID MmQueryLeftovers(MM_LEFTOVERS *Leftovers)
+{
+    Leftovers->LockedPages = MiCounters.LockedPages;
+    Leftovers->SystemMappings = MiCounters.SystemMappings;
+    Leftovers->UserMappings = MiCounters.UserMappings;
+    Leftovers->MdlPages = MiCounters.MdlPages;
+    Leftovers->PoolBlocks = MiCounters.DriverBlocks;
+    Leftovers->PoolBytes = MiCounters.DriverBytes;
+    Leftovers->Contiguous = MiCounters.Contiguous;
+    Leftovers->IoSpaceMappings = MiCounters.IoSpaceMappings;
+    Leftovers->ReservedMappings = MiCounters.ReservedMappings;
+    Leftovers->MdlsAllocated = MiCounters.Mdls;
+}
+
+/*
+ * Low-resource simulation: option=lowres:N fails every Nth request of the kinds that may fail.
+ */
+BOOLEAN MiResourcesGranted(VOID)
+{
+    static volatile LONG64 requests;
+
+    return MiLowResources == 0 || (ULONG64)InterlockedIncrement64(&requests) % MiLowResources != 0;
+}

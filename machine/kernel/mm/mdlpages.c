@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * MmAllocatePagesForMdl and its kin: physical pages without an address, described by an MDL.
+ */
+#include "mmp.h"
+
+#define MI_MDL_TAG ' ldM'
+#define MI_KNOWN_FLAGS (MM_DONT_ZERO_ALLOCATION | MM_ALLOCATE_FROM_LOCAL_NODE_ONLY | MM_ALLOCATE_FULLY_REQUIRED | \
+                        MM_ALLOCATE_NO_WAIT | MM_ALLOCATE_PREFER_CONTIGUOUS | MM_ALLOCATE_REQUIRE_CONTIGUOUS_CHUNKS | \
+                        MM_ALLOCATE_FAST_LARGE_PAGES)
+
+typedef struct _MI_PAGE_REQUEST
+{
+    PFN_NUMBER Low, High, Skip; /* pages */
+    SIZE_T Pages;
+    ULONG Flags;
+} MI_PAGE_REQUEST;
+
+static SIZE_T MipTakeRun(PPFN_NUMBER Pfns, SIZE_T Count, PFN_NUMBER Low, PFN_NUMBER High, PFN_NUMBER Alignment)
+{
+    PFN_NUMBER first = MiAllocateRun(Count, Low, High, Alignment, 0, MiPageMdl);
+
+    for (SIZE_T i = 0; first != 0 && i < Count; i++)
+    {
+        Pfns[i] = first + i;
+    }
+    return first != 0 ? Count : 0;
+}
+
+/* Chunks that are contiguous each; as many as there are. */
+static SIZE_T MipTakeChunks(const MI_PAGE_REQUEST *Request, PPFN_NUMBER Pfns)
+{
+    SIZE_T chunk = Request->Skip != 0 ? Request->Skip : Request->Pages;
+    SIZE_T taken = 0;
+
+    while (taken < Request->Pages && MipTakeRun(Pfns + taken, chunk, Request->Low, Request->High, 1) != 0)
+    {
+        taken += chunk;
+    }
+    return taken;
+}
+
+/* Single pages from the range, then from the range moved up by Skip, and so on to the end of memory. */
+static SIZE_T MipTakePages(const MI_PAGE_REQUEST *Request, PPFN_NUMBER Pfns)
+{
+    PFN_NUMBER low = Request->Low, high = Request->High;
+    SIZE_T taken = 0;
+
+    if ((Request->Flags & MM_ALLOCATE_PREFER_CONTIGUOUS) && MipTakeRun(Pfns, Request->Pages, low, high, 1) != 0)
+    {
+        return Request->Pages;
+    }
+    if (low <= 1 && high >= MiHighestPage)
+    {
+        return MiAllocatePages(Request->Pages, Pfns, MI_ALLOCATE_USER | MI_ALLOCATE_PARTIAL, MiPageMdl);
+    }
+    while (taken < Request->Pages && low <= MiHighestPage)
+    {
+        taken += MiAllocatePagesInRange(Request->Pages - taken, Pfns + taken, low, high, MiPageMdl);
+        if (Request->Skip == 0 || high > MAXULONG_PTR - Request->Skip)
+        {
+            break;
+        }
+        low += Request->Skip;
+        high += Request->Skip;
+    }
+    return taken;
+}
+
+static PMDL MipAllocatePages(const MI_PAGE_REQUEST *Request, MEMORY_CACHING_TYPE CacheType)
+{
+    PMDL mdl = ExAllocatePoolWithTag(NonPagedPoolNx, MmSizeOfMdl(NULL, Request->Pages << PAGE_SHIFT), MI_MDL_TAG);
+    PPFN_NUMBER pfns;
+    SIZE_T taken;
+
+    if (mdl == NULL)
+    {
+        return NULL;
+    }
+    pfns = MmGetMdlPfnArray(mdl);
+    taken = (Request->Flags & MM_ALLOCATE_REQUIRE_CONTIGUOUS_CHUNKS) ? MipTakeChunks(Request, pfns) : MipTakePages(Request, pfns);
+    if (taken == 0 || (taken < Request->Pages && (Request->Flags & MM_ALLOCATE_FULLY_REQUIRED)))
+    {
+        for (SIZE_T i = 0; i < taken; i++)
+        {
+            MiReleasePage(pfns[i]);
+        }
+        ExFreePoolWithTag(mdl, MI_MDL_TAG);
+        return NULL;
+    }
+    for (SIZE_T i = 0; i < taken; i++)
+    {
+        if ((Request->Flags & MM_DONT_ZERO_ALLOCATION) == 0)
+        {
+            MiZeroPage(pfns[i]);
+        }
+        if (CacheType != MmCached && CacheType != MmNotMapped)
+        {
+            MiSetCacheType(pfns[i], CacheType);
+        }
+    }
+    MmInitializeMdl(mdl, NULL, taken << PAGE_SHIFT);
+    mdl->Process = NULL;
+    mdl->MdlFlags = MDL_PAGES_LOCKED;
+    InterlockedAdd64(&MiCounters.MdlPages, (LONG64)taken);
+    return mdl;
+}
+
+/**
+ * Takes physical pages that nobody maps, described by a new MDL.
+ *
+ * @param LowAddress, HighAddress  range of physical addresses wanted, bytes
+ * @param SkipBytes  how far to move the range up when it has too few pages; 0: not at all. With
+ *                   MM_ALLOCATE_REQUIRE_CONTIGUOUS_CHUNKS: size of each chunk, a power of two of pages
+ * @param TotalBytes  up to 4 GB - PAGE_SIZE
+ * @param CacheType   that every mapping of the pages will have
+ * @param Flags       MM_DONT_ZERO_ALLOCATION, MM_ALLOCATE_FULLY_REQUIRED, ...
+ * @return an MDL (StartVa 0, MDL_PAGES_LOCKED) whose ByteCount says how much there was; NULL if nothing, or less than
+ *         all with MM_ALLOCATE_FULLY_REQUIRED, or an argument is wrong
+ * IRQL <= DISPATCH_LEVEL. MmFreePagesFromMdl, then ExFreePool on the MDL.
+ */
+PMDL NTAPI MmAllocatePagesForMdlEx(_In_ PHYSICAL_ADDRESS LowAddress, _In_ PHYSICAL_ADDRESS HighAddress,
+                                   _In_ PHYSICAL_ADDRESS SkipBytes, _In_ SIZE_T TotalBytes, _In_ MEMORY_CACHING_TYPE CacheType,
+                                   _In_ ULONG Flags)
+{
+    MI_PAGE_REQUEST request;
+
+    VfCheck(KeGetCurrentIrql() <= DISPATCH_LEVEL, 0x7E, KeGetCurrentIrql(), 0, 0);
+    if (TotalBytes == 0 || TotalBytes > 0x100000000ULL - PAGE_SIZE || (Flags & ~MI_KNOWN_FLAGS) != 0 ||
+        (ULONG64)LowAddress.QuadPart > (ULONG64)HighAddress.QuadPart || (SkipBytes.QuadPart & (PAGE_SIZE - 1)) != 0 ||
+        (!MiIsValidCacheType(CacheType) && CacheType != MmNotMapped) || !MiResourcesGranted())
+    {
+        return NULL;
+    }
+    request.Low = ((ULONG64)LowAddress.QuadPart >> PAGE_SHIFT) + (BYTE_OFFSET(LowAddress.QuadPart) != 0);
+    request.High = (ULONG64)HighAddress.QuadPart >> PAGE_SHIFT;
+    request.Skip = (ULONG64)SkipBytes.QuadPart >> PAGE_SHIFT;
+    request.Pages = BYTES_TO_PAGES(TotalBytes);
+    request.Flags = Flags;
+    if ((Flags & MM_ALLOCATE_REQUIRE_CONTIGUOUS_CHUNKS) &&
+        ((request.Skip & (request.Skip - 1)) != 0 || (request.Skip != 0 && request.Pages % request.Skip != 0)))
+    {
+        return NULL;
+    }
+    return MipAllocatePages(&request, CacheType);
+}
+
+/** MmAllocatePagesForMdlEx with cached, zeroed pages; may return fewer than asked for. */
+PMDL NTAPI MmAllocatePagesForMdl(_In_ PHYSICAL_ADDRESS LowAddress, _In_ PHYSICAL_ADDRESS HighAddress,
+                                 _In_ PHYSICAL_ADDRESS SkipBytes, _In_ SIZE_T TotalBytes)
+{
+    return MmAllocatePagesForMdlEx(LowAddress, HighAddress, SkipBytes, TotalBytes, MmCached, 0);
+}
+
+/** MmAllocatePagesForMdlEx from a NUMA node; there is one, number 0. NULL for any other. */
+PMDL NTAPI MmAllocateNodePagesForMdlEx(_In_ PHYSICAL_ADDRESS LowAddress, _In_ PHYSICAL_ADDRESS HighAddress,
+                                       _In_ PHYSICAL_ADDRESS SkipBytes, _In_ SIZE_T TotalBytes,
+                                       _In_ MEMORY_CACHING_TYPE CacheType, _In_ ULONG IdealNode, _In_ ULONG Flags)
+{
+    return IdealNode == 0 ? MmAllocatePagesForMdlEx(LowAddress, HighAddress, SkipBytes, TotalBytes, CacheType, Flags) : NULL;
+}
+
+/**
+ * Frees the pages (not the MDL) that MmAllocatePagesForMdl* took; releases the kernel view of the MDL first.
+ *
+ * A page that a user view still shows stays with it until the view ends. A page that is locked through another MDL is
+ * bug check 4E/9A; an MDL that was freed before, 4E/99. IRQL <= DISPATCH_LEVEL.
+ */
+VOID NTAPI MmFreePagesFromMdl(_In_ PMDLX MemoryDescriptorList)
+{
+    PMDL mdl = MemoryDescriptorList;
+    PPFN_NUMBER pfns = MmGetMdlPfnArray(mdl);
+    ULONG pages = MiMdlPages(mdl);
+
+    VfCheck(KeGetCurrentIrql() <= DISPATCH_LEVEL, 0x7E, KeGetCurrentIrql(), (ULONG_PTR)mdl, 0);
+    if (mdl->MdlFlags & MDL_MAPPED_TO_SYSTEM_VA)
+    {
+        MmUnmapLockedPages(mdl->MappedSystemVa, mdl);
+    }
+    for (ULONG i = 0; i < pages; i++)
+    {
+        PFN_NUMBER pfn = pfns[i];
+        if (!MiIsMemory(pfn) || MiPfn(pfn)->State != MiPageMdl)
+        {
+            KeBugCheckEx(MI_BUGCHECK_PFN_LIST_CORRUPT, 0x99, pfn, MiIsMemory(pfn) ? MiPfn(pfn)->State : MiPageNotMemory, 0);
+        }
+        if (MI_LOCKS(MiPfn(pfn)->Counts) != 0)
+        {
+            KeBugCheckEx(MI_BUGCHECK_PFN_LIST_CORRUPT, 0x9A, pfn, MiPfn(pfn)->State, (ULONG_PTR)MI_REFERENCES(MiPfn(pfn)->Counts));
+        }
+        pfns[i] = MAXULONG_PTR;
+        MiReleasePage(pfn);
+    }
+    mdl->MdlFlags &= ~MDL_PAGES_LOCKED;
+    InterlockedAdd64(&MiCounters.MdlPages, -(LONG64)pages);
+}
+
+/** MmFreePagesFromMdl; no flag is known, Flags is ignored. */
+VOID NTAPI MmFreePagesFromMdlEx(_In_ PMDL MemoryDescriptorList, _In_ ULONG Flags)
+{
+    UNREFERENCED_PARAMETER(Flags);
+    MmFreePagesFromMdl(MemoryDescriptorList);
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * User views of MDLs.
+ *
+ * A view is a VAD of its own kind: the program can neither free it, nor change its protection, nor unmap it; the
+ * trimmer leaves it alone. Every entry holds a reference on its page (our decision, Windows does not say): should the
+ * driver unlock or free the pages too early, the program keeps seeing the old page, and never the next owner's data.
+ */
+#include "mmp.h"
+
+/* Writes the entries. Both locks held, the tables made. */
+static VOID MipWriteEntries(PEPROCESS Process, PMDL Mdl, ULONG_PTR Page, ULONG Pages, MEMORY_CACHING_TYPE CacheType, ULONG64 Bits)
+{
+    PPFN_NUMBER pfns = MmGetMdlPfnArray(Mdl);
+    BOOLEAN simple = (Mdl->MdlFlags & MDL_IO_SPACE) == 0 && MiUncachedPages == 0;
+    PMMPTE entry = NULL;
+
+    for (ULONG i = 0; i < Pages; i++, Page++, entry++)
+    {
+        PFN_NUMBER pfn = pfns[i];
+        ULONG64 cache = 0;
+        if (i == 0 || (Page & 511) == 0)
+        {
+            entry = MiUserPte(Process, Page, FALSE);
+        }
+        if (simple)
+        {
+            MiReferencePage(pfn);
+        }
+        else if (MiIsMemory(pfn))
+        {
+            MiReferencePage(pfn);
+            cache = MiCacheBits((MEMORY_CACHING_TYPE)MiPfn(pfn)->CacheType);
+        }
+        else
+        {
+            cache = MiCacheBits(CacheType);
+        }
+        *entry = (pfn << PAGE_SHIFT) | Bits | cache;
+    }
+}
+
+/* Makes the page tables of a range before anything is written, so that failing needs no undoing. */
+static BOOLEAN MipMakeTables(PEPROCESS Process, ULONG_PTR Start, ULONG_PTR End)
+{
+    for (ULONG_PTR page = Start; page <= End; page = (page | 511) + 1)
+    {
+        if (MiUserPte(Process, page, TRUE) == NULL)
+        {
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
+static NTSTATUS MipPlaceView(PEPROCESS Process, PMMVAD Vad, PVOID Base, ULONG Pages)
+{
+    MM_ADDRESS_SPACE *space = MiSpace(Process);
+    ULONG_PTR start = MI_PAGE(Base);
+
+    if (space->Dead)
+    {
+        return STATUS_PROCESS_IS_TERMINATING;
+    }
+    if (Base == NULL)
+    {
+        start = MiFindGap(space, Pages, MI_HIGHEST_USER_PAGE, FALSE);
+        if (start == 0)
+        {
+            return STATUS_NO_MEMORY;
+        }
+    }
+    else if (BYTE_OFFSET(Base) != 0 || start < MI_LOWEST_USER_PAGE || start > MI_HIGHEST_USER_PAGE ||
+             Pages > MI_HIGHEST_USER_PAGE - start + 1)
+    {
+        return STATUS_INVALID_ADDRESS;
+    }
+    else if (!MiIsRangeFree(space, start, start + Pages - 1))
+    {
+        return STATUS_CONFLICTING_ADDRESSES;
+    }
+    Vad->Start = start;
+    Vad->End = start + Pages - 1;
+    return STATUS_SUCCESS;
+}
+
+PVOID MiMapMdlToUser(PMDL Mdl, MEMORY_CACHING_TYPE CacheType, PVOID Base, ULONG Priority)
+{
+    PEPROCESS process = MiCurrentProcess();
+    ULONG pages = MiMdlPages(Mdl);
+    BOOLEAN write = (Priority & MdlMappingNoWrite) == 0;
+    ULONG protection = write ? MM_READWRITE : MM_READONLY;
+    PMMVAD vad = NULL;
+    NTSTATUS status;
+    PVOID va;
+
+    if (pages == 0 || !MiIsValidCacheType(CacheType))
+    {
+        ExRaiseStatus(STATUS_INVALID_PARAMETER);
+    }
+    if (MiResourcesGranted())
+    {
+        vad = MiAllocateVad(MiVadMdl, 0, pages, protection);
+    }
+    if (vad == NULL)
+    {
+        ExRaiseStatus(STATUS_INSUFFICIENT_RESOURCES);
+    }
+    MiLockSpace(process);
+    status = MipPlaceView(process, vad, Base, pages);
+    if (NT_SUCCESS(status) && !MipMakeTables(process, vad->Start, vad->End))
+    {
+        status = STATUS_INSUFFICIENT_RESOURCES;
+    }
+    if (NT_SUCCESS(status))
+    {
+        ULONG64 bits = MiUserPteBits(protection) | MI_PTE_PHYSICAL | (write ? MI_PTE_DIRTY : 0);
+        MiInsertVad(MiSpace(process), vad);
+        MipWriteEntries(process, Mdl, vad->Start, pages, CacheType, bits);
+        InterlockedIncrement64(&process->Space.MdlViews);
+        InterlockedIncrement64(&MiCounters.UserMappings);
+    }
+    va = (PUCHAR)MI_VA(vad->Start) + Mdl->ByteOffset;
+    MiUnlockSpace(process);
+    if (!NT_SUCCESS(status))
+    {
+        ExFreePoolWithTag(vad, 0);
+        ExRaiseStatus(status);
+    }
+    return va;
+}
+
+VOID MiUnmapMdlFromUser(PVOID Base, PMDL Mdl)
+{
+    PEPROCESS process = MiCurrentProcess();
+    ULONG_PTR page = MI_PAGE(Base);
+    ULONG pages = MiMdlPages(Mdl);
+    PMMVAD vad;
+
+    MiLockSpace(process);
+    vad = MiFindVad(MiSpace(process), page);
+    if (vad == NULL || vad->Type != MiVadMdl || vad->Start != page)
+    {
+        VfCheck(FALSE, 0xB9, (ULONG_PTR)Mdl, (ULONG_PTR)(USHORT)Mdl->MdlFlags, (ULONG_PTR)Base);
+        KeBugCheckEx(MI_BUGCHECK_DRIVER_UNMAPPING_INVALID_VIEW, (ULONG_PTR)Base, 1, (ULONG_PTR)Mdl, (ULONG_PTR)process);
+    }
+    if (vad->End - vad->Start + 1 != pages)
+    {
+        KeBugCheckEx(MI_BUGCHECK_SYSTEM_PTE_MISUSE, 2, (ULONG_PTR)Base, vad->End - vad->Start + 1, pages);
+    }
+    MiRemoveVad(MiSpace(process), vad);
+    MiDeleteUserRange(process, vad->Start, vad->End, 0);
+    MiFreeUserTables(process, vad->Start, vad->End);
+    InterlockedDecrement64(&process->Space.MdlViews);
+    InterlockedDecrement64(&MiCounters.UserMappings);
+    MiUnlockSpace(process);
+    ExFreePoolWithTag(vad, 0);
+}

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * VADs: what a process has reserved. A balanced tree (AVL) by page number, without overlaps; AddressSpaceLock held.
+ */
+#include "mmp.h"
+
+#define MI_VAD_TAG 'daVM'
+
+static LONG MipHeight(PMMVAD Vad)
+{
+    return Vad != NULL ? Vad->Height : 0;
+}
+
+static VOID MipUpdate(PMMVAD Vad)
+{
+    Vad->Height = max(MipHeight(Vad->Left), MipHeight(Vad->Right)) + 1;
+}
+
+static PMMVAD MipRotateRight(PMMVAD Vad)
+{
+    PMMVAD top = Vad->Left;
+
+    Vad->Left = top->Right;
+    top->Right = Vad;
+    MipUpdate(Vad);
+    MipUpdate(top);
+    return top;
+}
+
+static PMMVAD MipRotateLeft(PMMVAD Vad)
+{
+    PMMVAD top = Vad->Right;
+
+    Vad->Right = top->Left;
+    top->Left = Vad;
+    MipUpdate(Vad);
+    MipUpdate(top);
+    return top;
+}
+
+static PMMVAD MipBalance(PMMVAD Vad)
+{
+    LONG lean = MipHeight(Vad->Left) - MipHeight(Vad->Right);
+
+    MipUpdate(Vad);
+    if (lean > 1)
+    {
+        if (MipHeight(Vad->Left->Left) < MipHeight(Vad->Left->Right))
+        {
+            Vad->Left = MipRotateLeft(Vad->Left);
+        }
+        return MipRotateRight(Vad);
+    }
+    if (lean < -1)
+    {
+        if (MipHeight(Vad->Right->Right) < MipHeight(Vad->Right->Left))
+        {
+            Vad->Right = MipRotateRight(Vad->Right);
+        }
+        return MipRotateLeft(Vad);
+    }
+    return Vad;
+}
+
+/* The recursion is as deep as the tree: below 64 levels for any number of VADs that fits into memory. */
+static PMMVAD MipInsert(PMMVAD Root, PMMVAD Vad)
+{
+    if (Root == NULL)
+    {
+        return Vad;
+    }
+    if (Vad->Start < Root->Start)
+    {
+        Root->Left = MipInsert(Root->Left, Vad);
+    }
+    else
+    {
+        Root->Right = MipInsert(Root->Right, Vad);
+    }
+    return MipBalance(Root);
+}
+
+static PMMVAD MipTakeLeftmost(PMMVAD Root, PMMVAD *Leftmost)
+{
+    if (Root->Left == NULL)
+    {
+        *Leftmost = Root;
+        return Root->Right;
+    }
+    Root->Left = MipTakeLeftmost(Root->Left, Leftmost);
+    return MipBalance(Root);
+}
+
+static PMMVAD MipRemove(PMMVAD Root, PMMVAD Vad)
+{
+    PMMVAD next;
+
+    if (Root == Vad)
+    {
+        if (Vad->Right == NULL)
+        {
+            return Vad->Left;
+        }
+        Vad->Right = MipTakeLeftmost(Vad->Right, &next);
+        next->Left = Vad->Left;
+        next->Right = Vad->Right;
+        return MipBalance(next);
+    }
+    if (Vad->Start < Root->Start)
+    {
+        Root->Left = MipRemove(Root->Left, Vad);
+    }
+    else
+    {
+        Root->Right = MipRemove(Root->Right, Vad);
+    }
+    return MipBalance(Root);
+}
+
+PMMVAD MiAllocateVad(MI_VAD_TYPE Type, ULONG_PTR Start, ULONG_PTR Pages, ULONG Protection)
+{
+    PMMVAD vad = ExAllocatePoolWithTag(NonPagedPoolNx, sizeof(*vad), MI_VAD_TAG);
+
+    if (vad != NULL)
+    {
+        RtlZeroMemory(vad, sizeof(*vad));
+        vad->Type = (UCHAR)Type;
+        vad->Protection = vad->Maximum = (UCHAR)Protection;
+        vad->Start = Start;
+        vad->End = Start + Pages - 1;
+        InitializeListHead(&vad->Secures);
+    }
+    return vad;
+}
+
+VOID MiInsertVad(MM_ADDRESS_SPACE *Space, PMMVAD Vad)
+{
+    Vad->Left = Vad->Right = NULL;
+    Vad->Height = 1;
+    Space->Vads = MipInsert(Space->Vads, Vad);
+    Space->VirtualSize += (Vad->End - Vad->Start + 1) << PAGE_SHIFT;
+    Space->PeakVirtualSize = max(Space->PeakVirtualSize, Space->VirtualSize);
+}
+
+VOID MiRemoveVad(MM_ADDRESS_SPACE *Space, PMMVAD Vad)
+{
+    Space->Vads = MipRemove(Space->Vads, Vad);
+    Space->VirtualSize -= (Vad->End - Vad->Start + 1) << PAGE_SHIFT;
+}
+
+PMMVAD MiFindVad(MM_ADDRESS_SPACE *Space, ULONG_PTR Page)
+{
+    PMMVAD vad = Space->Vads;
+
+    while (vad != NULL && (Page < vad->Start || Page > vad->End))
+    {
+        vad = Page < vad->Start ? vad->Left : vad->Right;
+    }
+    return vad;
+}
+
+PMMVAD MiFindVadFrom(MM_ADDRESS_SPACE *Space, ULONG_PTR Page)
+{
+    PMMVAD best = NULL;
+
+    for (PMMVAD vad = Space->Vads; vad != NULL;)
+    {
+        if (vad->End >= Page)
+        {
+            best = vad;
+            vad = vad->Left;
+        }
+        else
+        {
+            vad = vad->Right;
+        }
+    }
+    return best;
+}
+
+PMMVAD MiFindVadBelow(MM_ADDRESS_SPACE *Space, ULONG_PTR Page)
+{
+    PMMVAD best = NULL;
+
+    for (PMMVAD vad = Space->Vads; vad != NULL;)
+    {
+        if (vad->Start <= Page)
+        {
+            best = vad;
+            vad = vad->Right;
+        }
+        else
+        {
+            vad = vad->Left;
+        }
+    }
+    return best;
+}
+
+BOOLEAN MiIsRangeFree(MM_ADDRESS_SPACE *Space, ULONG_PTR Start, ULONG_PTR End)
+{
+    PMMVAD vad = MiFindVadFrom(Space, Start);
+
+    return vad == NULL || vad->Start > End;
+}
+
+ULONG_PTR MiFindGap(MM_ADDRESS_SPACE *Space, ULONG_PTR Pages, ULONG_PTR Highest, BOOLEAN TopDown)
+{
+    const ULONG_PTR mask = MI_GRANULARITY_PAGES - 1;
+
+    Highest = min(Highest, MI_HIGHEST_USER_PAGE);
+    if (Pages == 0 || Highest < MI_LOWEST_USER_PAGE || Pages > Highest - MI_LOWEST_USER_PAGE + 1)
+    {
+        return 0;
+    }
+    if (!TopDown)
+    {
+        for (ULONG_PTR start = MI_LOWEST_USER_PAGE; start <= Highest - Pages + 1;)
+        {
+            PMMVAD vad = MiFindVadFrom(Space, start);
+            if (vad == NULL || vad->Start >= start + Pages)
+            {
+                return start;
+            }
+            start = (vad->End + 1 + mask) & ~mask;
+        }
+        return 0;
+    }
+    for (ULONG_PTR start = (Highest - Pages + 1) & ~mask; start >= MI_LOWEST_USER_PAGE;)
+    {
+        PMMVAD vad = MiFindVadBelow(Space, start + Pages - 1);
+        if (vad == NULL || vad->End < start)
+        {
+            return start;
+        }
+        if (vad->Start < Pages)
+        {
+            return 0;
+        }
+        start = (vad->Start - Pages) & ~mask;
+    }
+    return 0;
+}
+
+/* ---- secured ranges ---- */
+
+NTSTATUS MiCheckSecured(PMMVAD Vad, ULONG_PTR Start, ULONG_PTR End, ULONG NewProtection)
+{
+    for (PLIST_ENTRY link = Vad->Secures.Flink; link != &Vad->Secures; link = link->Flink)
+    {
+        MI_SECURE *secure = CONTAINING_RECORD(link, MI_SECURE, Links);
+        ULONG base = NewProtection & MM_PROTECTION_BASE;
+        if (Start > secure->End || End < secure->Start)
+        {
+            continue;
+        }
+        if (NewProtection == MI_INVALID_PROTECTION || base == MM_ZERO_ACCESS || base == MM_EXECUTE ||
+            (NewProtection & ~MM_PROTECTION_BASE) == MM_GUARD || (secure->Write && !MiAllowsWrite(base)))
+        {
+            return STATUS_INVALID_PAGE_PROTECTION;
+        }
+    }
+    return STATUS_SUCCESS;
+}
+
+/**
+ * Keeps a range of the current process from being freed, or protected so that the access would fail.
+ *
+ * @param Address, Size  committed private memory or a view, within one allocation
+ * @param ProbeMode      PAGE_READONLY or PAGE_READWRITE: the access that must stay possible
+ * @return a handle for MmUnsecureVirtualMemory, NULL if the range does not allow the access now
+ * IRQL <= APC_LEVEL. The contents may still change, and the pages may be paged out.
+ */
+HANDLE NTAPI MmSecureVirtualMemory(_In_ PVOID Address, _In_ SIZE_T Size, _In_ ULONG ProbeMode)
+{
+    PEPROCESS process = MiCurrentProcess();
+    ULONG_PTR first = MI_PAGE(Address), last = MI_PAGE((ULONG_PTR)Address + Size - 1);
+    MI_SECURE *secure = NULL;
+    BOOLEAN granted;
+    PMMVAD vad;
+
+    if (Size == 0 || (ULONG_PTR)Address + Size - 1 < (ULONG_PTR)Address || last > MI_HIGHEST_USER_PAGE ||
+        (ProbeMode != PAGE_READONLY && ProbeMode != PAGE_READWRITE))
+    {
+        return NULL;
+    }
+    secure = ExAllocatePoolWithTag(NonPagedPoolNx, sizeof(*secure), MI_VAD_TAG);
+    if (secure == NULL)
+    {
+        return NULL;
+    }
+    secure->Start = first;
+    secure->End = last;
+    secure->Write = ProbeMode == PAGE_READWRITE;
+    secure->Process = process;
+
+    MiLockSpace(process);
+    vad = MiFindVad(MiSpace(process), first);
+    granted = vad != NULL && last <= vad->End && vad->Type != MiVadMdl;
+    for (ULONG_PTR page = first; granted && page <= last; page++)
+    {
+        ULONG protection = MiPageProtection(vad, page, MiUserPte(process, page, FALSE));
+        granted = protection != MI_INVALID_PROTECTION && (protection & MM_PROTECTION_BASE) != MM_ZERO_ACCESS &&
+                  (protection & ~MM_PROTECTION_BASE) != MM_GUARD && (!secure->Write || MiAllowsWrite(protection));
+    }
+    if (granted)
+    {
+        InsertTailList(&vad->Secures, &secure->Links);
+    }
+    MiUnlockSpace(process);
+    if (!granted)
+    {
+        ExFreePoolWithTag(secure, MI_VAD_TAG);
+        return NULL;
+    }
+    return (HANDLE)secure;
+}
+
+/** Ends what MmSecureVirtualMemory began; in the same process, before it ends. IRQL <= APC_LEVEL. */
+VOID NTAPI MmUnsecureVirtualMemory(_In_ HANDLE SecureHandle)
+{
+    MI_SECURE *secure = (MI_SECURE *)SecureHandle;
+
+    MiLockSpace(secure->Process);
+    RemoveEntryList(&secure->Links);
+    MiUnlockSpace(secure->Process);
+    ExFreePoolWithTag(secure, MI_VAD_TAG);
+}
