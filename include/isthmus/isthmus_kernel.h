@@ -295,6 +295,9 @@ VOID IsthmusRequestQueryLast(_Inout_ PISTHMUS_SESSION Session, _In_ BOOLEAN Admi
 
 /* ---- Callers ------------------------------------------------------------------------------------------------- */
 
+/** TRUE if this kernel has tokens and access checks; FALSE on some compatible ones. Any IRQL. */
+BOOLEAN IsthmusSystemHasTokens(VOID);
+
 /** TRUE if the current thread acts for an administrator (its effective token). PASSIVE_LEVEL. */
 BOOLEAN IsthmusCallerIsAdministrator(VOID);
 

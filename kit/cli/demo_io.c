@@ -72,9 +72,9 @@ static BOOL FileChunk(CARRIER *Carrier, DWORD Direction, UINT64 Offset, BYTE *Da
 
 /*
  * The whole file in one direction; Code 0 is ReadFile or WriteFile. Each chunk's checksum by the driver must equal the
- * program's, computed from the file itself.
+ * program's, computed from the file itself. FALSE if a request failed, with the message printed.
  */
-static void Carry(CARRIER *Carrier, DWORD Code, DWORD Direction, BYTE *Buffer, const char *What)
+static BOOL Carry(CARRIER *Carrier, DWORD Code, DWORD Direction, BYTE *Buffer, const char *What)
 {
     DEMO *demo = Carrier->Demo;
     UINT32 driver = 0, program = 0;
@@ -87,7 +87,7 @@ static void Carry(CARRIER *Carrier, DWORD Code, DWORD Direction, BYTE *Buffer, c
         if (!done || !LastRequest(Carrier))
         {
             ProofFailed(demo, What);
-            return;
+            return FALSE;
         }
         driver = Carrier->Last.Crc32;
         program = ProgramCrc32(0, demo->Bytes + offset, length);
@@ -98,6 +98,7 @@ static void Carry(CARRIER *Carrier, DWORD Code, DWORD Direction, BYTE *Buffer, c
     Proof(demo, same == chunks && arrived, "%s: CRC-32 %s %08X, by the program %08X (%llu requests)%s", What,
           Direction == ISTHMUS_TO_DRIVER ? "of what the driver took" : "of what the driver gave", driver, program,
           (unsigned long long)chunks, Direction == ISTHMUS_FROM_DRIVER ? ", bytes back as they were" : "");
+    return TRUE;
 }
 
 /* How the last request's buffer came, as the driver saw it. */
@@ -172,23 +173,35 @@ static void CarryAll(CARRIER *Carrier, DWORD InCode, DWORD OutCode, const char *
         return;
     }
     printf(ROW "0x%llX, %llu bytes\n", "user address", (unsigned long long)(ULONG_PTR)buffer, (unsigned long long)Carrier->Demo->Length);
-    memcpy(buffer, Carrier->Demo->Bytes, (size_t)Carrier->Demo->Length);
-    Carry(Carrier, InCode, ISTHMUS_TO_DRIVER, buffer, In);
-    PrintLast(Carrier);
-    if (Carrier->Region != 0)
+    const struct
     {
-        ZeroMemory(buffer, (size_t)Carrier->Demo->Length);
-        Carry(Carrier, OutCode, ISTHMUS_FROM_DRIVER, buffer, Out);
-        PrintLast(Carrier);
-    }
-    memcpy(buffer, Carrier->Demo->Bytes, (size_t)Carrier->Demo->Length);
-    Carry(Carrier, 0, ISTHMUS_TO_DRIVER, buffer, "WriteFile");
-    PrintLast(Carrier);
-    if (Carrier->Region != 0)
+        DWORD Code;
+        DWORD Direction;
+        const char *Name;
+    } steps[] = {
+        {InCode, ISTHMUS_TO_DRIVER, In},
+        {OutCode, ISTHMUS_FROM_DRIVER, Out},
+        {0, ISTHMUS_TO_DRIVER, "WriteFile"},
+        {0, ISTHMUS_FROM_DRIVER, "ReadFile"},
+    };
+    for (unsigned i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
     {
-        ZeroMemory(buffer, (size_t)Carrier->Demo->Length);
-        Carry(Carrier, 0, ISTHMUS_FROM_DRIVER, buffer, "ReadFile");
-        PrintLast(Carrier);
+        if (steps[i].Direction == ISTHMUS_FROM_DRIVER && Carrier->Region == 0)
+        {
+            continue; /* nothing to read from */
+        }
+        if (steps[i].Direction == ISTHMUS_TO_DRIVER)
+        {
+            memcpy(buffer, Carrier->Demo->Bytes, (size_t)Carrier->Demo->Length);
+        }
+        else
+        {
+            ZeroMemory(buffer, (size_t)Carrier->Demo->Length);
+        }
+        if (Carry(Carrier, steps[i].Code, steps[i].Direction, buffer, steps[i].Name))
+        {
+            PrintLast(Carrier);
+        }
     }
     free(buffer);
 }

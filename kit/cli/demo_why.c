@@ -276,6 +276,11 @@ void DemoWhy(DEMO *Demo)
         Proof(Demo, FALSE, "the driver refuses plain reads");
         return;
     }
+    if (!(Demo->Version.Capabilities & ISTHMUS_CALLER_IS_ADMIN))
+    {
+        Proof(Demo, FALSE, "plain reads are for administrators: run it as one");
+        return;
+    }
     for (int place = 0; place < PLACE_COUNT; place++)
     {
         UINT64 address = PlaceAddress(place);

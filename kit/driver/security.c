@@ -118,22 +118,14 @@ NTSTATUS ShellSecurityCheckOpen(_In_ PIRP Irp)
     {
         return STATUS_SUCCESS;
     }
-    __try
+    if (!IsthmusSystemHasTokens())
     {
-        if (SeAccessCheck(&ShellDescriptor, &context->AccessState->SubjectSecurityContext, FALSE, context->DesiredAccess, 0,
-                          NULL, &ShellMapping, mode, &granted, &status))
-        {
-            status = STATUS_SUCCESS;
-        }
-        else if (NT_SUCCESS(status))
-        {
-            status = STATUS_ACCESS_DENIED;
-        }
+        return ShellOptions.DaclApplied ? STATUS_SUCCESS : STATUS_ACCESS_DENIED;
     }
-    __except (EXCEPTION_EXECUTE_HANDLER)
+    if (SeAccessCheck(&ShellDescriptor, &context->AccessState->SubjectSecurityContext, FALSE, context->DesiredAccess, 0,
+                      NULL, &ShellMapping, mode, &granted, &status))
     {
-        /* An export that only raises (Wine). The DACL on the device is then what decides, if it could be set. */
-        status = ShellOptions.DaclApplied ? STATUS_SUCCESS : STATUS_ACCESS_DENIED;
+        return STATUS_SUCCESS;
     }
-    return status;
+    return NT_SUCCESS(status) ? STATUS_ACCESS_DENIED : status;
 }

@@ -4,27 +4,37 @@
  */
 #include "ist.h"
 
+/*
+ * Whether this kernel has tokens. Wine runs drivers in a user process and has none: its Se routines end the process
+ * when called. It is told by where our own data lies; every other system loads drivers into the upper half.
+ */
+BOOLEAN IstTokensDetect(VOID)
+{
+    return (LONG_PTR)&IstLibrary < 0;
+}
+
+BOOLEAN IsthmusSystemHasTokens(VOID)
+{
+    return IstLibrary.Tokens;
+}
+
 BOOLEAN IsthmusCallerIsAdministrator(VOID)
 {
     SECURITY_SUBJECT_CONTEXT subject;
     BOOLEAN administrator = FALSE;
 
-    __try
+    if (!IstLibrary.Tokens)
     {
-        SeCaptureSubjectContext(&subject);
-        SeLockSubjectContext(&subject);
-        /* A client that lets itself be identified only hasn't lent its rights. */
-        if (subject.ClientToken == NULL || subject.ImpersonationLevel >= SecurityImpersonation)
-        {
-            administrator = SeTokenIsAdmin(SeQuerySubjectContextToken(&subject));
-        }
-        SeUnlockSubjectContext(&subject);
-        SeReleaseSubjectContext(&subject);
+        return FALSE;
     }
-    __except (EXCEPTION_EXECUTE_HANDLER)
+    SeCaptureSubjectContext(&subject);
+    SeLockSubjectContext(&subject);
+    /* A client that lets itself be identified only hasn't lent its rights. */
+    if (subject.ClientToken == NULL || subject.ImpersonationLevel >= SecurityImpersonation)
     {
-        /* A kernel without tokens exports routines that raise. Nobody is an administrator there. */
-        administrator = FALSE;
+        administrator = SeTokenIsAdmin(SeQuerySubjectContextToken(&subject));
     }
+    SeUnlockSubjectContext(&subject);
+    SeReleaseSubjectContext(&subject);
     return administrator;
 }

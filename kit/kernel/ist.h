@@ -98,11 +98,13 @@ typedef struct _IST_LIBRARY
     ULONG MapNoWrite;              /* MdlMappingNoWrite where known, else 0 */
     POOL_TYPE NonPaged;            /* NonPagedPoolNx where known */
     IST_ALLOCATE_PAGES AllocatePages; /* MmAllocatePagesForMdlEx; NULL where it is missing */
+    BOOLEAN Tokens;                /* the kernel has tokens and access checks (caller.c) */
     BOOLEAN Started;
 } IST_LIBRARY;
 
 extern IST_LIBRARY IstLibrary;
 
+BOOLEAN IstTokensDetect(VOID);
 PVOID IstFindRoutine(_In_z_ PCWSTR Name);
 PVOID IstAllocate(_In_ SIZE_T Bytes);
 VOID IstFree(_In_opt_ PVOID Block);

@@ -79,6 +79,7 @@ static VOID IstSystemDetect(VOID)
     IstLibrary.MapPriority = NormalPagePriority | (windows8 ? IST_MAPPING_NO_EXECUTE : 0);
     IstLibrary.MapNoWrite = windows8 ? IST_MAPPING_NO_WRITE : 0;
     IstLibrary.Capabilities = windows8 ? ISTHMUS_CAN_MAP_READ_ONLY | ISTHMUS_CAN_NO_EXECUTE : 0;
+    IstLibrary.Tokens = IstTokensDetect();
     IstLibrary.AllocatePages = (IST_ALLOCATE_PAGES)IstFindRoutine(L"MmAllocatePagesForMdlEx");
 }
 

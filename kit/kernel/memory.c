@@ -165,7 +165,8 @@ static NTSTATUS IstSegmentAllocatePages(PIST_SEGMENT Segment)
     }
     if (Segment->Mdl == NULL)
     {
-        return STATUS_INSUFFICIENT_RESOURCES;
+        /* Where the newer routine is missing, the older one may be there in name only. */
+        return IstLibrary.AllocatePages != NULL ? STATUS_INSUFFICIENT_RESOURCES : STATUS_NOT_SUPPORTED;
     }
     IstCount(IstCountPageAllocations, 1);
     if (MmGetMdlByteCount(Segment->Mdl) < Segment->Bytes)

@@ -4,7 +4,7 @@
  *
  * Names live as long as their region and go when it starts to drain. The descriptor is made by SeAssignSecurity from
  * what the maker passed and his token's defaults, and asked by SeAccessCheck with the rights of a file: reading asks
- * for FILE_READ_DATA, writing for FILE_WRITE_DATA. The Se routines are looked up at run time, since a compatible
+ * for FILE_READ_DATA, writing for FILE_WRITE_DATA. The rarer routines are looked up at run time, since a compatible
  * kernel may lack them; without them there are no named regions, rather than unprotected ones.
  */
 #include "ist.h"
@@ -40,7 +40,7 @@ static NTSTATUS IstSecurityMake(PSECURITY_DESCRIPTOR Wanted, ULONG WantedLength,
     NTSTATUS status;
 
     *Made = NULL;
-    if (assign == NULL || valid == NULL || IstFindRoutine(L"SeDeassignSecurity") == NULL)
+    if (!IstLibrary.Tokens || assign == NULL || valid == NULL || IstFindRoutine(L"SeDeassignSecurity") == NULL)
     {
         return STATUS_NOT_SUPPORTED;
     }
@@ -48,17 +48,9 @@ static NTSTATUS IstSecurityMake(PSECURITY_DESCRIPTOR Wanted, ULONG WantedLength,
     {
         return STATUS_INVALID_SECURITY_DESCR;
     }
-    __try
-    {
-        SeCaptureSubjectContext(&subject);
-        status = assign(NULL, Wanted, Made, FALSE, &subject, &IstRegionMapping, PagedPool);
-        SeReleaseSubjectContext(&subject);
-    }
-    __except (EXCEPTION_EXECUTE_HANDLER)
-    {
-        /* An export that only raises, on a kernel without tokens. */
-        status = STATUS_NOT_SUPPORTED;
-    }
+    SeCaptureSubjectContext(&subject);
+    status = assign(NULL, Wanted, Made, FALSE, &subject, &IstRegionMapping, PagedPool);
+    SeReleaseSubjectContext(&subject);
     return status;
 }
 
@@ -148,23 +140,17 @@ static NTSTATUS IstNameCheckAccess(PISTHMUS_REGION Region, UINT32 Access, KPROCE
     ACCESS_MASK granted = 0;
     NTSTATUS status = STATUS_ACCESS_DENIED;
 
-    __try
+    /* A region has a name only where there are tokens. */
+    SeCaptureSubjectContext(&subject);
+    if (SeAccessCheck(Region->Security, &subject, FALSE, wanted, 0, NULL, &IstRegionMapping, Mode, &granted, &status))
     {
-        SeCaptureSubjectContext(&subject);
-        if (SeAccessCheck(Region->Security, &subject, FALSE, wanted, 0, NULL, &IstRegionMapping, Mode, &granted, &status))
-        {
-            status = STATUS_SUCCESS;
-        }
-        else if (NT_SUCCESS(status))
-        {
-            status = STATUS_ACCESS_DENIED;
-        }
-        SeReleaseSubjectContext(&subject);
+        status = STATUS_SUCCESS;
     }
-    __except (EXCEPTION_EXECUTE_HANDLER)
+    else if (NT_SUCCESS(status))
     {
-        status = STATUS_NOT_SUPPORTED;
+        status = STATUS_ACCESS_DENIED;
     }
+    SeReleaseSubjectContext(&subject);
     return status;
 }
 
