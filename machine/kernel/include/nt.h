@@ -27,6 +27,10 @@
 #include <ntimage.h>
 #include "ntpeb.h"
 
+/* Declared by the headers, provided by no library when code is freestanding. */
+#define _disable() __asm__ __volatile__("cli" ::: "memory")
+#define _enable() __asm__ __volatile__("sti" ::: "memory")
+
 extern POBJECT_TYPE CmKeyObjectType, ExEventObjectType, ExSemaphoreObjectType, IoFileObjectType;
 extern POBJECT_TYPE PsProcessType, PsThreadType, SeTokenObjectType, MmSectionObjectType;
 
