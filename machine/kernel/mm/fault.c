@@ -240,8 +240,13 @@ NTSTATUS MiFaultUserPage(PEPROCESS Process, ULONG_PTR Page, MI_ACCESS Access)
         vad = Process->Space.Dead ? NULL : MiFindVad(MiSpace(Process), Page);
         if (vad != NULL)
         {
-            PMMPTE entry = MiUserPte(Process, Page, TRUE);
-            status = entry != NULL ? MiResolveEntry(Process, vad, Page, entry, Access) : STATUS_NO_MEMORY;
+            PMMPTE entry = MiUserPte(Process, Page, FALSE);
+            if (entry != NULL || MiPageProtection(vad, Page, NULL) != MI_INVALID_PROTECTION)
+            {
+                /* Only what is committed gets page tables: touching a reservation must not cost memory. */
+                entry = entry != NULL ? entry : MiUserPte(Process, Page, TRUE);
+                status = entry != NULL ? MiResolveEntry(Process, vad, Page, entry, Access) : STATUS_NO_MEMORY;
+            }
         }
         MiUnlockSpace(Process);
         if (status == STATUS_GUARD_PAGE_VIOLATION)
@@ -268,7 +273,7 @@ NTSTATUS MiReferenceUserPage(PEPROCESS Process, ULONG_PTR Page, MI_ACCESS Access
         BOOLEAN found = FALSE, memory = TRUE;
 
         ExAcquireFastMutex(&Process->Space.WorkingSetLock);
-        entry = MiUserPte(Process, Page, FALSE);
+        entry = Process->Space.Dead ? NULL : MiUserPte(Process, Page, FALSE);
         if (entry != NULL && (*entry & need) == need)
         {
             *Pfn = MI_PTE_PFN(*entry);

@@ -204,7 +204,7 @@ static NTSTATUS MipLockOne(PEPROCESS Process, ULONG_PTR Page)
             return status;
         }
         ExAcquireFastMutex(&Process->Space.WorkingSetLock);
-        entry = MiUserPte(Process, Page, FALSE);
+        entry = Process->Space.Dead ? NULL : MiUserPte(Process, Page, FALSE);
         if (entry != NULL && (*entry & MI_PTE_VALID))
         {
             InterlockedOr64((volatile LONG64 *)entry, MI_PTE_WS_LOCKED);
@@ -248,7 +248,7 @@ NTSTATUS MiUnlockVirtual(PEPROCESS Process, PVOID *Base, PSIZE_T Size)
     ExAcquireFastMutex(&Process->Space.WorkingSetLock);
     for (ULONG_PTR page = start; page <= end && NT_SUCCESS(status); page++)
     {
-        PMMPTE entry = MiUserPte(Process, page, FALSE);
+        PMMPTE entry = Process->Space.Dead ? NULL : MiUserPte(Process, page, FALSE);
         if (entry == NULL || (*entry & (MI_PTE_VALID | MI_PTE_WS_LOCKED)) != (MI_PTE_VALID | MI_PTE_WS_LOCKED))
         {
             status = STATUS_NOT_LOCKED;

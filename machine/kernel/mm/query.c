@@ -171,7 +171,7 @@ static ULONG64 MipDescribeResident(PEPROCESS Process, PVOID Va)
         return 0;
     }
     ExAcquireFastMutex(&Process->Space.WorkingSetLock);
-    entry = MiUserPte(Process, MI_PAGE(Va), FALSE);
+    entry = Process->Space.Dead ? NULL : MiUserPte(Process, MI_PAGE(Va), FALSE);
     value = entry != NULL ? *entry : 0;
     if (value & MI_PTE_VALID)
     {

@@ -107,7 +107,7 @@ static NTSTATUS MipMapData(PEPROCESS Process, MI_SECTION *Section, PVOID *Base, 
         return STATUS_SECTION_PROTECTION;
     }
     if (*Offset >= Section->Size || size < *Size || offset + size < offset ||
-        offset + size > ((Section->Area->Pages << PAGE_SHIFT) > Section->Size ? ROUND_TO_PAGES(Section->Size) : Section->Size))
+        offset + size > ROUND_TO_PAGES(Section->Size))
     {
         return STATUS_INVALID_VIEW_SIZE;
     }

@@ -65,6 +65,7 @@ NTSTATUS MmCreateProcessAddressSpace(PEPROCESS Process)
     if (PsInitialSystemProcess == NULL || Process == PsInitialSystemProcess)
     {
         Process->Pcb.DirectoryTableBase = MiKernelPml4;
+        Process->Space.Dead = TRUE; /* System has no user half: nothing is ever mapped, locked or looked up there */
         return STATUS_SUCCESS;
     }
     top = MiAllocatePage(MI_ALLOCATE_ZEROED | MI_ALLOCATE_USER, MiPagePageTable);
