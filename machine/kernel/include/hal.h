@@ -30,6 +30,9 @@ VOID HalInitialize(const BOOT_BLOCK *Block);
 /** Starts the other processors one at a time, each on its own stack; they enter KiProcessorStartup. */
 VOID HalStartProcessors(VOID);
 
+/** A started processor reports; returns when HalStartProcessors has started all of them. Interrupts off. */
+VOID HalProcessorReached(ULONG Number);
+
 VOID HalInitializeLocalApic(VOID);
 VOID HalEndOfInterrupt(VOID);
 VOID HalSendIpi(ULONG TargetProcessor, UCHAR Vector);

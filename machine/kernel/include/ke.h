@@ -145,6 +145,8 @@ VOID KiDeleteProcessor(PVOID Processor);
 
 /** HAL: once the performance counter runs. Starts KUSER_SHARED_DATA's clocks. SystemTime in 100 ns since 1601. */
 VOID KiInitializeTime(LONG64 SystemTime);
+ULONGLONG NTAPI KeQueryInterruptTimePrecise(PULONG64 QpcTimeStamp);
+VOID NTAPI KeQuerySystemTimePrecise(PLARGE_INTEGER CurrentTime);
 
 /* ---- threads and processes (for PS) ---- */
 

@@ -282,6 +282,8 @@ DECLSPEC_NORETURN VOID KiIdleLoop(VOID);
 VOID KiClockInterrupt(PKTRAP_FRAME Frame);
 VOID KiIpiInterrupt(VOID);
 VOID KiServeFlushes(PKPRCB Prcb);
+VOID KiFlushEverything(VOID);
+VOID KiAnnounceProcessors(VOID);
 BOOLEAN KiFreeze(PKTRAP_FRAME Frame);   /* NMI: TRUE if it was ours (does not return then) */
 BOOLEAN KiCallNmiCallbacks(VOID);
 VOID KiExitToUser(PKTRAP_FRAME Frame);
@@ -298,6 +300,10 @@ VOID KiDebugService(PKTRAP_FRAME Frame);
 
 /* ---- bug check ---- */
 
+#define KI_BUGCHECK_STACK_SIZE 0x8000
+extern UCHAR KiBugCheckStack[KI_BUGCHECK_STACK_SIZE];
+VOID KiStackOf(ULONG_PTR Pointer, PULONG_PTR Low, PULONG_PTR High);
+
 typedef struct _KI_JUMP { ULONG64 Registers[10]; } KI_JUMP;
 int KiSaveJump(KI_JUMP *Jump) __attribute__((returns_twice));
 DECLSPEC_NORETURN VOID KiRestoreJump(KI_JUMP *Jump);
@@ -306,6 +312,7 @@ VOID KiBugCheckFault(PKTRAP_FRAME Frame);
 DECLSPEC_NORETURN VOID KiBugCheck(ULONG Code, ULONG_PTR P1, ULONG_PTR P2, ULONG_PTR P3, ULONG_PTR P4,
                                   const CONTEXT *Context);
 VOID KiRunBugCheckCallbacks(VOID);
+KIRQL KiBugReportIrql(VOID);
 
 typedef struct _KI_BUG_CODE
 {

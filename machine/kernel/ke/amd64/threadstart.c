@@ -60,7 +60,6 @@ VOID KiInitializeThreadStack(PKTHREAD Thread, PKI_SYSTEM_ROUTINE SystemRoutine, 
         stack = (PULONG64)frame;
     }
     *--stack = 0;
-    *--stack = 0;
     *--stack = (ULONG64)KiThreadStartup;
     *--stack = UserContext != NULL ? (ULONG64)Thread->TrapFrame : 0; /* rbp */
     *--stack = (ULONG64)SystemRoutine;                               /* rbx */
