@@ -50,7 +50,6 @@ static NTSTATUS IopReadChunk(PFILE_OBJECT File, ULONG64 Offset, PVOID Buffer, UL
 
 NTSTATUS IoReadFileObject(PFILE_OBJECT File, ULONG64 Offset, PVOID Buffer, SIZE_T Length, PSIZE_T Read)
 {
-    LARGE_INTEGER Position = File->CurrentByteOffset;
     NTSTATUS Status = STATUS_SUCCESS;
 
     *Read = 0;
@@ -69,7 +68,6 @@ NTSTATUS IoReadFileObject(PFILE_OBJECT File, ULONG64 Offset, PVOID Buffer, SIZE_
         Buffer = (PUCHAR)Buffer + Got;
         Length -= Got;
     }
-    File->CurrentByteOffset = Position; /* the position of whoever opened the file is not ours to move */
     return (Status == STATUS_END_OF_FILE && *Read != 0) ? STATUS_SUCCESS : Status;
 }
 
