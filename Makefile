@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The front door. `make run` and `make test` each work alone on a bare Debian 12: they install what is missing and build.
 
-FILE ?= docs/isthmus.svg
+FILE ?= README.md
 .DEFAULT_GOAL := help
 .PHONY: help packages build run test clean
 
@@ -19,7 +19,7 @@ build: packages ## build everything into out/
 	@cmake --build --preset host
 
 run: build ## the main job: the five ways of sharing, on the bytes of FILE=path
-	@out/machine/ntrun --add "$(FILE)" out/kit/isthmus.exe --sys out/kit/isthmus.sys demo --file "$(notdir $(FILE))"
+	@out/machine/ntrun --add "$(FILE)" --add out/kit/isthmus.sys out/kit/isthmus.exe demo --file "$(notdir $(FILE))"
 
 test: build ## all tests, native and in the machine
 	@ctest --preset host
