@@ -30,8 +30,12 @@ static NTSTATUS IopSendCloseRequest(PFILE_OBJECT File, UCHAR Major, UCHAR Minor)
     Stack->MinorFunction = Minor;
     Stack->FileObject = File;
     Status = IofCallDriver(Device, Irp);
-    if (Status == STATUS_PENDING)
+    if (Status == STATUS_PENDING || *(volatile NTSTATUS *)&Iosb.Status == STATUS_PENDING)
     {
+        if (Status != STATUS_PENDING)
+        {
+            IopReportViolation(0x226, Device, Major, Irp, 0);
+        }
         KeWaitForSingleObject(&Event, Executive, KernelMode, FALSE, NULL);
     }
     Status = Iosb.Status;

@@ -63,6 +63,14 @@ static NTSTATUS IopGrantAccess(PDEVICE_OBJECT Device, const IOP_OPEN_PACKET *Pac
     {
         return IopCheckDeviceAccess(Device, AccessState, Packet->ForceAccessCheck ? UserMode : Mode);
     }
+    if ((AccessState->RemainingDesiredAccess & ACCESS_SYSTEM_SECURITY) && Mode != KernelMode)
+    {
+        LUID Privilege = { .LowPart = SE_SECURITY_PRIVILEGE };
+        if (!SeSinglePrivilegeCheck(Privilege, Mode))
+        {
+            return STATUS_PRIVILEGE_NOT_HELD;
+        }
+    }
     if (AccessState->RemainingDesiredAccess & MAXIMUM_ALLOWED)
     {
         AccessState->RemainingDesiredAccess |= FILE_ALL_ACCESS;
