@@ -184,3 +184,10 @@ typedef struct _MM_PHYSICAL_ADDRESS_LIST
     SIZE_T NumberOfBytes;
 } MM_PHYSICAL_ADDRESS_LIST, *PMM_PHYSICAL_ADDRESS_LIST;
 #endif
+
+typedef enum _MM_MDL_PAGE_CONTENTS_STATE
+{
+    MmMdlPageContentsDynamic,
+    MmMdlPageContentsInvariant,
+    MmMdlPageContentsQuery,
+} MM_MDL_PAGE_CONTENTS_STATE;

@@ -142,7 +142,7 @@ VOID MmReleaseLoaderMemory(VOID)
  */
 PPHYSICAL_MEMORY_RANGE NTAPI MmGetPhysicalMemoryRanges(VOID)
 {
-    PPHYSICAL_MEMORY_RANGE ranges = ExAllocatePoolWithTag(NonPagedPoolNx, (BOOT_MAX_MEMORY_RANGES + 1) * sizeof(*ranges), 'hPmM');
+    PPHYSICAL_MEMORY_RANGE ranges = MiAllocatePoolFor(__builtin_return_address(0), (BOOT_MAX_MEMORY_RANGES + 1) * sizeof(*ranges), 'hPmM');
     ULONG count = 0;
 
     if (ranges == NULL)

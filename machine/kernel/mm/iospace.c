@@ -4,8 +4,6 @@
  */
 #include "mmp.h"
 
-#define MI_MDL_TAG ' ldM'
-
 static PVOID MipMapIo(PHYSICAL_ADDRESS Physical, SIZE_T Size, MEMORY_CACHING_TYPE CacheType, ULONG64 Bits, PVOID Caller)
 {
     ULONG64 start = (ULONG64)Physical.QuadPart;
@@ -165,7 +163,7 @@ NTSTATUS NTAPI MmAllocateMdlForIoSpace(_In_reads_(NumberOfEntries) PMM_PHYSICAL_
 /* ---- contiguous memory ---- */
 
 static PVOID MipAllocateContiguous(SIZE_T Size, ULONG64 Lowest, ULONG64 Highest, ULONG64 Boundary, MEMORY_CACHING_TYPE CacheType,
-                                   PVOID Caller)
+                                   ULONG64 Bits, PVOID Caller)
 {
     SIZE_T pages = BYTES_TO_PAGES(Size);
     PFN_NUMBER low = (Lowest >> PAGE_SHIFT) + (BYTE_OFFSET(Lowest) != 0);
@@ -200,7 +198,7 @@ static PVOID MipAllocateContiguous(SIZE_T Size, ULONG64 Lowest, ULONG64 Highest,
     {
         return NULL;
     }
-    MiMapRun(&MiSystemPtes, index, pages, first, MI_PTE_KERNEL | MiCacheBits(CacheType));
+    MiMapRun(&MiSystemPtes, index, pages, first, Bits | MiCacheBits(CacheType));
     *MiRegionPte(&MiSystemPtes, index - 1) = MiMakeRecord(MiRecordContiguous, (ULONG)pages, MiPackCaller(Caller));
     InterlockedIncrement64(&MiCounters.Contiguous);
     return MiRegionVa(&MiSystemPtes, index);
@@ -235,7 +233,8 @@ static VOID MipFreeKernelPages(PVOID Base, MI_RECORD_KIND Kind, ULONG Pages /* 0
  */
 PVOID NTAPI MmAllocateContiguousMemory(_In_ SIZE_T NumberOfBytes, _In_ PHYSICAL_ADDRESS HighestAcceptableAddress)
 {
-    return MipAllocateContiguous(NumberOfBytes, 0, (ULONG64)HighestAcceptableAddress.QuadPart, 0, MmCached, __builtin_return_address(0));
+    return MipAllocateContiguous(NumberOfBytes, 0, (ULONG64)HighestAcceptableAddress.QuadPart, 0, MmCached, MI_PTE_KERNEL,
+                                 __builtin_return_address(0));
 }
 
 /** The same between two physical addresses, not crossing a multiple of BoundaryAddressMultiple (0: any), with a cache type. */
@@ -244,7 +243,7 @@ PVOID NTAPI MmAllocateContiguousMemorySpecifyCache(_In_ SIZE_T NumberOfBytes, _I
                                                    _In_opt_ PHYSICAL_ADDRESS BoundaryAddressMultiple, _In_ MEMORY_CACHING_TYPE CacheType)
 {
     return MipAllocateContiguous(NumberOfBytes, (ULONG64)LowestAcceptableAddress.QuadPart, (ULONG64)HighestAcceptableAddress.QuadPart,
-                                 (ULONG64)BoundaryAddressMultiple.QuadPart, CacheType, __builtin_return_address(0));
+                                 (ULONG64)BoundaryAddressMultiple.QuadPart, CacheType, MI_PTE_KERNEL, __builtin_return_address(0));
 }
 
 /** The same; there is one NUMA node, so any preference is met. */
@@ -255,7 +254,29 @@ PVOID NTAPI MmAllocateContiguousMemorySpecifyCacheNode(_In_ SIZE_T NumberOfBytes
 {
     UNREFERENCED_PARAMETER(PreferredNode);
     return MipAllocateContiguous(NumberOfBytes, (ULONG64)LowestAcceptableAddress.QuadPart, (ULONG64)HighestAcceptableAddress.QuadPart,
-                                 (ULONG64)BoundaryAddressMultiple.QuadPart, CacheType, __builtin_return_address(0));
+                                 (ULONG64)BoundaryAddressMultiple.QuadPart, CacheType, MI_PTE_KERNEL, __builtin_return_address(0));
+}
+
+/**
+ * The same with a page protection instead of a cache type: PAGE_READWRITE or PAGE_EXECUTE_READWRITE, with
+ * PAGE_NOCACHE or PAGE_WRITECOMBINE. NULL for any other.
+ */
+PVOID NTAPI MmAllocateContiguousNodeMemory(_In_ SIZE_T NumberOfBytes, _In_ PHYSICAL_ADDRESS LowestAcceptableAddress,
+                                           _In_ PHYSICAL_ADDRESS HighestAcceptableAddress,
+                                           _In_opt_ PHYSICAL_ADDRESS BoundaryAddressMultiple, _In_ ULONG Protect,
+                                           _In_ NODE_REQUIREMENT PreferredNode)
+{
+    ULONG base = Protect & ~(PAGE_NOCACHE | PAGE_WRITECOMBINE);
+    MEMORY_CACHING_TYPE type = (Protect & PAGE_NOCACHE) ? MmNonCached : (Protect & PAGE_WRITECOMBINE) ? MmWriteCombined : MmCached;
+    ULONG64 bits = base == PAGE_EXECUTE_READWRITE ? MI_PTE_KERNEL & ~MI_PTE_NX : MI_PTE_KERNEL;
+
+    UNREFERENCED_PARAMETER(PreferredNode);
+    if (base != PAGE_READWRITE && base != PAGE_EXECUTE_READWRITE)
+    {
+        return NULL;
+    }
+    return MipAllocateContiguous(NumberOfBytes, (ULONG64)LowestAcceptableAddress.QuadPart, (ULONG64)HighestAcceptableAddress.QuadPart,
+                                 (ULONG64)BoundaryAddressMultiple.QuadPart, type, bits, __builtin_return_address(0));
 }
 
 /** Frees contiguous memory. What is not such: bug check DA/6; pages still locked: 4E/9A. IRQL <= DISPATCH_LEVEL. */

@@ -13,6 +13,7 @@
 
 #define MI_FIXED_MDL_PAGES 23
 #define MI_MDL_TAG ' ldM'
+#define MI_OTHER_MDL_TAG 'dMmM'
 #define MI_MDL_LIMIT (0x100000000ULL - PAGE_SIZE) /* bytes that one MDL can describe */
 
 VOID MmCountMdl(LONG Delta)
@@ -41,7 +42,7 @@ PMDL NTAPI MmCreateMdl(_In_opt_ PMDL MemoryDescriptorList, _In_ PVOID Base, _In_
         {
             return NULL;
         }
-        MemoryDescriptorList = ExAllocatePoolWithTag(NonPagedPoolNx, MmSizeOfMdl(Base, Length), MI_MDL_TAG);
+        MemoryDescriptorList = MiAllocatePoolFor(__builtin_return_address(0), MmSizeOfMdl(Base, Length), MI_OTHER_MDL_TAG);
         if (MemoryDescriptorList == NULL)
         {
             return NULL;
@@ -113,8 +114,11 @@ VOID NTAPI IoFreeMdl(_In_ PMDL Mdl)
     {
         VfCheck((Mdl->MdlFlags & MDL_MAPPED_TO_SYSTEM_VA) == 0, 0xB8, (ULONG_PTR)Mdl, (ULONG_PTR)(USHORT)Mdl->MdlFlags, 0);
     }
-    InterlockedDecrement64(&MiCounters.Mdls);
-    ExFreePoolWithTag(Mdl, 0);
+    if (MiPoolTagOf(Mdl) == MI_MDL_TAG) /* others may be freed here, too: those of MmAllocatePagesForMdl, MmCreateMdl */
+    {
+        InterlockedDecrement64(&MiCounters.Mdls);
+    }
+    ExFreePool(Mdl);
 }
 
 /**

@@ -4,7 +4,7 @@
  */
 #include "mmp.h"
 
-#define MI_MDL_TAG ' ldM'
+#define MI_MDL_TAG 'dMmM'
 #define MI_KNOWN_FLAGS (MM_DONT_ZERO_ALLOCATION | MM_ALLOCATE_FROM_LOCAL_NODE_ONLY | MM_ALLOCATE_FULLY_REQUIRED | \
                         MM_ALLOCATE_NO_WAIT | MM_ALLOCATE_PREFER_CONTIGUOUS | MM_ALLOCATE_REQUIRE_CONTIGUOUS_CHUNKS | \
                         MM_ALLOCATE_FAST_LARGE_PAGES)
@@ -67,9 +67,9 @@ static SIZE_T MipTakePages(const MI_PAGE_REQUEST *Request, PPFN_NUMBER Pfns)
     return taken;
 }
 
-static PMDL MipAllocatePages(const MI_PAGE_REQUEST *Request, MEMORY_CACHING_TYPE CacheType)
+static PMDL MipAllocatePages(const MI_PAGE_REQUEST *Request, MEMORY_CACHING_TYPE CacheType, PVOID Caller)
 {
-    PMDL mdl = ExAllocatePoolWithTag(NonPagedPoolNx, MmSizeOfMdl(NULL, Request->Pages << PAGE_SHIFT), MI_MDL_TAG);
+    PMDL mdl = MiAllocatePoolFor(Caller, MmSizeOfMdl(NULL, Request->Pages << PAGE_SHIFT), MI_MDL_TAG);
     PPFN_NUMBER pfns;
     SIZE_T taken;
 
@@ -106,22 +106,8 @@ static PMDL MipAllocatePages(const MI_PAGE_REQUEST *Request, MEMORY_CACHING_TYPE
     return mdl;
 }
 
-/**
- * Takes physical pages that nobody maps, described by a new MDL.
- *
- * @param LowAddress, HighAddress  range of physical addresses wanted, bytes
- * @param SkipBytes  how far to move the range up when it has too few pages; 0: not at all. With
- *                   MM_ALLOCATE_REQUIRE_CONTIGUOUS_CHUNKS: size of each chunk, a power of two of pages
- * @param TotalBytes  up to 4 GB - PAGE_SIZE
- * @param CacheType   that every mapping of the pages will have
- * @param Flags       MM_DONT_ZERO_ALLOCATION, MM_ALLOCATE_FULLY_REQUIRED, ...
- * @return an MDL (StartVa 0, MDL_PAGES_LOCKED) whose ByteCount says how much there was; NULL if nothing, or less than
- *         all with MM_ALLOCATE_FULLY_REQUIRED, or an argument is wrong
- * IRQL <= DISPATCH_LEVEL. MmFreePagesFromMdl, then ExFreePool on the MDL.
- */
-PMDL NTAPI MmAllocatePagesForMdlEx(_In_ PHYSICAL_ADDRESS LowAddress, _In_ PHYSICAL_ADDRESS HighAddress,
-                                   _In_ PHYSICAL_ADDRESS SkipBytes, _In_ SIZE_T TotalBytes, _In_ MEMORY_CACHING_TYPE CacheType,
-                                   _In_ ULONG Flags)
+static PMDL MipAllocateFor(PHYSICAL_ADDRESS LowAddress, PHYSICAL_ADDRESS HighAddress, PHYSICAL_ADDRESS SkipBytes, SIZE_T TotalBytes,
+                           MEMORY_CACHING_TYPE CacheType, ULONG Flags, PVOID Caller)
 {
     MI_PAGE_REQUEST request;
 
@@ -142,14 +128,34 @@ PMDL NTAPI MmAllocatePagesForMdlEx(_In_ PHYSICAL_ADDRESS LowAddress, _In_ PHYSIC
     {
         return NULL;
     }
-    return MipAllocatePages(&request, CacheType);
+    return MipAllocatePages(&request, CacheType, Caller);
+}
+
+/**
+ * Takes physical pages that nobody maps, described by a new MDL.
+ *
+ * @param LowAddress, HighAddress  range of physical addresses wanted, bytes
+ * @param SkipBytes  how far to move the range up when it has too few pages; 0: not at all. With
+ *                   MM_ALLOCATE_REQUIRE_CONTIGUOUS_CHUNKS: size of each chunk, a power of two of pages
+ * @param TotalBytes  up to 4 GB - PAGE_SIZE
+ * @param CacheType   that every mapping of the pages will have
+ * @param Flags       MM_DONT_ZERO_ALLOCATION, MM_ALLOCATE_FULLY_REQUIRED, ...
+ * @return an MDL (StartVa 0, MDL_PAGES_LOCKED) whose ByteCount says how much there was; NULL if nothing, or less than
+ *         all with MM_ALLOCATE_FULLY_REQUIRED, or an argument is wrong
+ * IRQL <= DISPATCH_LEVEL. MmFreePagesFromMdl, then ExFreePool on the MDL.
+ */
+PMDL NTAPI MmAllocatePagesForMdlEx(_In_ PHYSICAL_ADDRESS LowAddress, _In_ PHYSICAL_ADDRESS HighAddress,
+                                   _In_ PHYSICAL_ADDRESS SkipBytes, _In_ SIZE_T TotalBytes, _In_ MEMORY_CACHING_TYPE CacheType,
+                                   _In_ ULONG Flags)
+{
+    return MipAllocateFor(LowAddress, HighAddress, SkipBytes, TotalBytes, CacheType, Flags, __builtin_return_address(0));
 }
 
 /** MmAllocatePagesForMdlEx with cached, zeroed pages; may return fewer than asked for. */
 PMDL NTAPI MmAllocatePagesForMdl(_In_ PHYSICAL_ADDRESS LowAddress, _In_ PHYSICAL_ADDRESS HighAddress,
                                  _In_ PHYSICAL_ADDRESS SkipBytes, _In_ SIZE_T TotalBytes)
 {
-    return MmAllocatePagesForMdlEx(LowAddress, HighAddress, SkipBytes, TotalBytes, MmCached, 0);
+    return MipAllocateFor(LowAddress, HighAddress, SkipBytes, TotalBytes, MmCached, 0, __builtin_return_address(0));
 }
 
 /** MmAllocatePagesForMdlEx from a NUMA node; there is one, number 0. NULL for any other. */
@@ -157,7 +163,8 @@ PMDL NTAPI MmAllocateNodePagesForMdlEx(_In_ PHYSICAL_ADDRESS LowAddress, _In_ PH
                                        _In_ PHYSICAL_ADDRESS SkipBytes, _In_ SIZE_T TotalBytes,
                                        _In_ MEMORY_CACHING_TYPE CacheType, _In_ ULONG IdealNode, _In_ ULONG Flags)
 {
-    return IdealNode == 0 ? MmAllocatePagesForMdlEx(LowAddress, HighAddress, SkipBytes, TotalBytes, CacheType, Flags) : NULL;
+    return IdealNode == 0 ? MipAllocateFor(LowAddress, HighAddress, SkipBytes, TotalBytes, CacheType, Flags, __builtin_return_address(0))
+                          : NULL;
 }
 
 /**

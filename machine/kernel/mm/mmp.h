@@ -346,6 +346,9 @@ VOID MiFreeMapped(MI_REGION *Region, PVOID Va, ULONG Pages);
 /* ---- pool ---- */
 
 VOID MiInitializePool(ULONG64 Cookie);
+/** ExAllocatePoolWithTag(NonPagedPoolNx) on behalf of somebody else, who will be named if the block is left. */
+PVOID MiAllocatePoolFor(PVOID Caller, SIZE_T Size, ULONG Tag);
+ULONG MiPoolTagOf(PVOID Address);
 
 /* ---- MDLs ---- */
 

@@ -100,6 +100,19 @@ static PVOID MipAllocateByType(POOL_TYPE PoolType, SIZE_T Size, ULONG Tag, PVOID
     return block;
 }
 
+PVOID MiAllocatePoolFor(PVOID Caller, SIZE_T Size, ULONG Tag)
+{
+    return MipAllocateByType(NonPagedPoolNx, Size, Tag, Caller);
+}
+
+ULONG MiPoolTagOf(PVOID Address)
+{
+    MI_FOUND found;
+
+    MiFindPoolBlock(Address, &found);
+    return found.Tag;
+}
+
 /**
  * Allocates pool.
  *
