@@ -26,8 +26,23 @@ set(ISTHMUS_RTL_CRT_FLAGS "-fno-builtin;-fno-vectorize;-fno-slp-vectorize")
 
 # Strings, tables, security, and the rest.
 set(ISTHMUS_RTL_SOURCES
+    ${ISTHMUS_RTL_DIR}/acl.c
+    ${ISTHMUS_RTL_DIR}/avltable.c
+    ${ISTHMUS_RTL_DIR}/bitmap.c
     ${ISTHMUS_RTL_DIR}/casemap.c
+    ${ISTHMUS_RTL_DIR}/doserror.c
+    ${ISTHMUS_RTL_DIR}/gentable.c
+    ${ISTHMUS_RTL_DIR}/image.c
+    ${ISTHMUS_RTL_DIR}/inet.c
+    ${ISTHMUS_RTL_DIR}/random.c
+    ${ISTHMUS_RTL_DIR}/rtlmisc.c
+    ${ISTHMUS_RTL_DIR}/rtltime.c
+    ${ISTHMUS_RTL_DIR}/secdesc.c
+    ${ISTHMUS_RTL_DIR}/sddl.c
+    ${ISTHMUS_RTL_DIR}/sid.c
+    ${ISTHMUS_RTL_DIR}/splay.c
     ${ISTHMUS_RTL_DIR}/ustrconv.c
     ${ISTHMUS_RTL_DIR}/ustring.c
     ${ISTHMUS_RTL_DIR}/ustrnum.c
-    ${ISTHMUS_RTL_DIR}/utf.c)
+    ${ISTHMUS_RTL_DIR}/utf.c
+    ${ISTHMUS_RTL_DIR}/version.c)
