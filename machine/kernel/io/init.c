@@ -56,6 +56,7 @@ VOID IoInitializePhase0(VOID)
     IopCreateType(&Driver, &IoDriverObjectType);
     IopCreateType(&File, &IoFileObjectType);
     IopInitializeTimers();
+    IopInitializeFileSystems();
     if (!NT_SUCCESS(IopInitializeCompletionPorts()))
     {
         KeBugCheckEx(IO1_INITIALIZATION_FAILED, 1, 0, 0, 0);

@@ -370,6 +370,7 @@ NTSTATUS IopInitializeRamDisk(const VOID *Archive, SIZE_T ArchiveSize);
 NTSTATUS IopInitializeConsole(const VOID *Archive, SIZE_T ArchiveSize);
 NTSTATUS IopInitializeNull(VOID);
 VOID IopInitializeTimers(VOID);
+VOID IopInitializeFileSystems(VOID);
 
 /** Completes an IRP of a built-in device and returns Status. */
 static inline NTSTATUS IopCompleteBuiltin(PIRP Irp, NTSTATUS Status, ULONG_PTR Information)
