@@ -169,7 +169,7 @@ static inline VOID IopClearLocation(PIO_STACK_LOCATION Location)
     Location->MinorFunction = 0;
     Location->Flags = 0;
     Location->Control = 0;
-    RtlZeroMemory(&Location->Parameters, sizeof(Location->Parameters));
+    __builtin_memset_inline(&Location->Parameters, 0, sizeof(Location->Parameters));
     Location->FileObject = NULL;
 }
 

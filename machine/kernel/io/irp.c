@@ -32,11 +32,12 @@ static inline VOID IopInitializeIrp(PIRP Irp, USHORT PacketSize, CCHAR StackSize
 {
     PIO_STACK_LOCATION Location = (PIO_STACK_LOCATION)(Irp + 1);
 
-    /* Two constant sizes instead of one variable one: the compiler makes them straight stores. */
-    RtlZeroMemory(Irp, sizeof(IRP));
+    /* Two constant sizes instead of one variable one, and the compiler's own memset (the kernel is built freestanding):
+       straight stores instead of calls. */
+    __builtin_memset_inline(Irp, 0, sizeof(IRP));
     for (CCHAR Index = 0; Index < StackSize; Index++, Location++)
     {
-        RtlZeroMemory(Location, sizeof(*Location));
+        __builtin_memset_inline(Location, 0, sizeof(*Location));
     }
     Irp->Type = IO_TYPE_IRP;
     Irp->Size = PacketSize;
