@@ -4,6 +4,10 @@
  */
 #include "rtlp.h"
 
+/* A static library of the driver kit goes by these names on systems that lack the exports. */
+#undef RtlIsNtDdiVersionAvailable
+#undef RtlIsServicePackVersionInstalled
+
 #define RTLP_MAJOR 10
 #define RTLP_MINOR 0
 #define RTLP_BUILD 19045
