@@ -206,8 +206,9 @@ typedef struct _ISTHMUS_REGION
     KEVENT Idle;              /* Uses fell to 0 */
     KEVENT Gone;              /* the memory is released */
     PSECURITY_DESCRIPTOR Security;
-    UNICODE_STRING Name;
-    WCHAR NameBuffer[ISTHMUS_NAME_CHARS];
+    USHORT NameLength;        /* bytes; 0: no name */
+    WCHAR Name[ISTHMUS_NAME_CHARS];
+    WCHAR FoldedName[ISTHMUS_NAME_CHARS];
     IST_WATCH Watch;
     ULONG SegmentCount;
     IST_SEGMENT Segments[ANYSIZE_ARRAY];

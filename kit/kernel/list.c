@@ -7,6 +7,8 @@
  */
 #include "ist.h"
 
+#define IST_LIST_ENTRIES 512 /* per call */
+
 static BOOLEAN IstListMayShow(PIST_ACCOUNT Account, BOOLEAN Administrator)
 {
     return Administrator || Account->ProcessId == PsGetCurrentProcessId();
@@ -30,7 +32,7 @@ static VOID IstListRegion(PISTHMUS_REGION Region, ISTHMUS_LIST_ENTRY *Entry)
     Entry->Access = Region->Access;
     Entry->State = Region->State;
     Entry->Count = Region->Holders;
-    RtlCopyMemory(Entry->Name, Region->NameBuffer, Region->Name.Length);
+    RtlCopyMemory(Entry->Name, Region->Name, Region->NameLength);
 }
 
 static VOID IstListView(PIST_VIEW View, ISTHMUS_LIST_ENTRY *Entry)
@@ -98,6 +100,7 @@ NTSTATUS IsthmusList(_In_ UINT32 What, _In_ UINT64 After, _In_ BOOLEAN Administr
                      _Out_ BOOLEAN *More)
 {
     ISTHMUS_LIST_ENTRY entry;
+    Maximum = min(Maximum, IST_LIST_ENTRIES);
     *Count = 0;
     *More = FALSE;
     if (What < ISTHMUS_LIST_SESSIONS || What > ISTHMUS_LIST_VIEWS)

@@ -100,6 +100,10 @@ NTSTATUS IstSegmentsLockUser(_Inout_ PISTHMUS_REGION Region, _In_ KPROCESSOR_MOD
         }
         segment->Locked = TRUE;
         IstCount(IstCountLocks, 1);
+        if (segment->Mdl->MdlFlags & MDL_IO_SPACE)
+        {
+            return STATUS_NOT_SUPPORTED; /* a device's memory: no RAM to share, and cached as the device needs it */
+        }
         status = IstSegmentMapKernel(segment, operation == IoReadAccess);
         if (!NT_SUCCESS(status))
         {

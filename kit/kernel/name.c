@@ -16,14 +16,32 @@ typedef BOOLEAN(NTAPI *IST_VALID_DESCRIPTOR)(PSECURITY_DESCRIPTOR, ULONG, SECURI
 
 static GENERIC_MAPPING IstRegionMapping = {FILE_GENERIC_READ, FILE_GENERIC_WRITE, FILE_GENERIC_EXECUTE, FILE_ALL_ACCESS};
 
-/* The region of this name, or NULL. Lock held. */
-static PISTHMUS_REGION IstNameFindLocked(PCUNICODE_STRING Name)
+/*
+ * A name in upper case, as regions keep it beside the given one. Done ahead of the lock: upper case comes from a
+ * pageable table and wants PASSIVE_LEVEL, while under the lock names are compared as numbers.
+ */
+static NTSTATUS IstNameFold(PCUNICODE_STRING Name, WCHAR Folded[ISTHMUS_NAME_CHARS])
+{
+    USHORT count = Name->Length / sizeof(WCHAR);
+    if (count == 0 || count > ISTHMUS_NAME_CHARS || Name->Length % sizeof(WCHAR) != 0)
+    {
+        return STATUS_INVALID_PARAMETER;
+    }
+    for (USHORT i = 0; i < count; i++)
+    {
+        Folded[i] = RtlUpcaseUnicodeChar(Name->Buffer[i]);
+    }
+    return STATUS_SUCCESS;
+}
+
+/* The live region with this folded name, or NULL. Lock held. */
+static PISTHMUS_REGION IstNameFindLocked(const WCHAR *Folded, USHORT Length)
 {
     for (PLIST_ENTRY link = IstLibrary.Regions.Flink; link != &IstLibrary.Regions; link = link->Flink)
     {
         PISTHMUS_REGION region = CONTAINING_RECORD(link, ISTHMUS_REGION, Link);
-        if (region->State == IstRegionLive && region->Name.Length != 0 &&
-            RtlEqualUnicodeString((PUNICODE_STRING)Name, &region->Name, TRUE))
+        if (region->State == IstRegionLive && region->NameLength == Length &&
+            RtlCompareMemory(Folded, region->FoldedName, Length) == Length)
         {
             return region;
         }
@@ -78,14 +96,16 @@ VOID IstNameForget(_Inout_ PISTHMUS_REGION Region)
 NTSTATUS IsthmusRegionName(_Inout_ PISTHMUS_SESSION Session, _In_ UINT64 Region, _In_ PCUNICODE_STRING Name,
                            _In_reads_bytes_opt_(SecurityLength) PSECURITY_DESCRIPTOR Security, _In_ ULONG SecurityLength)
 {
+    WCHAR folded[ISTHMUS_NAME_CHARS];
     PISTHMUS_REGION region;
     PSECURITY_DESCRIPTOR made = NULL;
 
-    if (Name->Length == 0 || Name->Length > sizeof(region->NameBuffer) || Name->Length % sizeof(WCHAR) != 0)
+    NTSTATUS status = IstNameFold(Name, folded);
+    if (!NT_SUCCESS(status))
     {
-        return STATUS_INVALID_PARAMETER;
+        return status;
     }
-    NTSTATUS status = IsthmusRegionEnter(Session, Region, 0, &region);
+    status = IsthmusRegionEnter(Session, Region, 0, &region);
     if (!NT_SUCCESS(status))
     {
         return status;
@@ -106,20 +126,19 @@ NTSTATUS IsthmusRegionName(_Inout_ PISTHMUS_SESSION Session, _In_ UINT64 Region,
     {
         status = STATUS_ACCESS_DENIED;
     }
-    else if (region->Name.Length != 0)
+    else if (region->NameLength != 0)
     {
         status = STATUS_INVALID_DEVICE_STATE;
     }
-    else if (IstNameFindLocked(Name) != NULL)
+    else if (IstNameFindLocked(folded, Name->Length) != NULL)
     {
         status = STATUS_OBJECT_NAME_COLLISION;
     }
     else
     {
-        RtlCopyMemory(region->NameBuffer, Name->Buffer, Name->Length);
-        region->Name.Buffer = region->NameBuffer;
-        region->Name.Length = Name->Length;
-        region->Name.MaximumLength = sizeof(region->NameBuffer);
+        RtlCopyMemory(region->Name, Name->Buffer, Name->Length);
+        RtlCopyMemory(region->FoldedName, folded, Name->Length);
+        region->NameLength = Name->Length;
         region->Security = made;
         made = NULL;
     }
@@ -157,14 +176,19 @@ static NTSTATUS IstNameCheckAccess(PISTHMUS_REGION Region, UINT32 Access, KPROCE
 NTSTATUS IsthmusRegionOpen(_Inout_ PISTHMUS_SESSION Session, _In_ PCUNICODE_STRING Name, _In_ UINT32 Access,
                            _In_ KPROCESSOR_MODE Mode, _Out_ ISTHMUS_REGION_INFO *Info)
 {
-    NTSTATUS status;
-    if (!(Access & ISTHMUS_ACCESS_READ) || (Access & ~ISTHMUS_ACCESS_ALL) || Name->Length == 0)
+    WCHAR folded[ISTHMUS_NAME_CHARS];
+    if (!(Access & ISTHMUS_ACCESS_READ) || (Access & ~ISTHMUS_ACCESS_ALL))
     {
         return STATUS_INVALID_PARAMETER;
     }
+    NTSTATUS status = IstNameFold(Name, folded);
+    if (!NT_SUCCESS(status))
+    {
+        return status;
+    }
     /* The use keeps region and descriptor while they are looked at without the lock. */
     IstLock();
-    PISTHMUS_REGION region = IstNameFindLocked(Name);
+    PISTHMUS_REGION region = IstNameFindLocked(folded, Name->Length);
     status = region == NULL ? STATUS_OBJECT_NAME_NOT_FOUND : IstRegionEnterLocked(region);
     IstUnlock();
     if (!NT_SUCCESS(status))

@@ -126,6 +126,12 @@ NTSTATUS IstGrantAdd(_Inout_ PISTHMUS_SESSION Session, _Inout_ PISTHMUS_REGION R
     {
         existing->Access |= Access;
     }
+    else if (Session->GrantCount >= IstLibrary.LimitProcess[IstChargeRegions])
+    {
+        /* Opened regions, and those whose process has ended, are charged to nobody: they are limited here. */
+        status = STATUS_QUOTA_EXCEEDED;
+        IstCount(IstCountRefusals, 1);
+    }
     else
     {
         IstRegionReference(Region);
