@@ -44,6 +44,7 @@ VOID ObInitialize(VOID);
 NTSTATUS ObCreateType(const OB_TYPE_DEFINITION *Definition, POBJECT_TYPE *Type);
 PCUNICODE_STRING ObTypeName(PVOID Object);
 POBJECT_TYPE ObGetType(PVOID Object);
+PGENERIC_MAPPING ObGetMapping(POBJECT_TYPE Type);
 
 /** As NT's; the object comes zeroed with one reference. Name and security are taken by ObInsertObject. PASSIVE_LEVEL. */
 NTSTATUS ObCreateObject(KPROCESSOR_MODE ProbeMode, POBJECT_TYPE Type, POBJECT_ATTRIBUTES Attributes, KPROCESSOR_MODE OwnershipMode,

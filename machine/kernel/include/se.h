@@ -33,3 +33,7 @@ SECURITY_IMPERSONATION_LEVEL NTAPI SeTokenImpersonationLevel(PACCESS_TOKEN Token
 /** TRUE if Token may be assigned to a child of a process with token Parent without SeAssignPrimaryTokenPrivilege:
     it descends from it or from the same parent. PASSIVE_LEVEL. */
 BOOLEAN SeIsChildToken(PTOKEN Parent, PTOKEN Token);
+/** May a process with token Own act fully as the client with Token? Its own logon and user, or SeImpersonatePrivilege. PASSIVE_LEVEL. */
+BOOLEAN SeMayImpersonate(PTOKEN Own, PTOKEN Token);
+/** A copy that only tells who the client is. PASSIVE_LEVEL. */
+NTSTATUS SeCopyForIdentification(PTOKEN Token, BOOLEAN EffectiveOnly, PTOKEN *Copy);

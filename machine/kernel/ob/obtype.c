@@ -110,6 +110,12 @@ POBJECT_TYPE ObGetType(_In_ PVOID Object)
     return ObpHeader(Object)->Type;
 }
 
+/** The generic mapping of a type, valid for ever. Any IRQL. */
+PGENERIC_MAPPING ObGetMapping(_In_ POBJECT_TYPE Type)
+{
+    return &Type->Info.Mapping;
+}
+
 /** ObGetType under the name drivers know. Any IRQL. */
 POBJECT_TYPE NTAPI ObGetObjectType(_In_ PVOID Object)
 {

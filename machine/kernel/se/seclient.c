@@ -102,3 +102,21 @@ VOID NTAPI SeImpersonateClient(_In_ PSECURITY_CLIENT_CONTEXT ClientContext, _In_
 {
     SeImpersonateClientEx(ClientContext, ServerThread);
 }
+
+BOOLEAN SeMayImpersonate(_In_ PTOKEN Own, _In_ PTOKEN Token)
+{
+    BOOLEAN may;
+    SepLockTokensShared();
+    /* The same user, unless the client is less restricted or stands above in integrity. */
+    may = (Own->Flags & TOKEN_HAS_IMPERSONATE_PRIVILEGE) != 0 || RtlEqualLuid(&Own->AuthenticationId, &Token->Origin) ||
+          (SepEqualSid(Own->UserAndGroups[0].Sid, Token->UserAndGroups[0].Sid) &&
+           (Own->RestrictedSidCount == 0 || Token->RestrictedSidCount != 0) &&
+           SepIntegrityLevel(Own) >= SepIntegrityLevel(Token));
+    SepUnlockTokens();
+    return may;
+}
+
+NTSTATUS SeCopyForIdentification(_In_ PTOKEN Token, _In_ BOOLEAN EffectiveOnly, _Out_ PTOKEN *Copy)
+{
+    return SepDuplicateToken(Token, NULL, EffectiveOnly, TokenImpersonation, SecurityIdentification, KernelMode, Copy);
+}

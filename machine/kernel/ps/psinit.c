@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The start of PS: types, the idle process, the System process, the reaper.
+ */
+#include "psp.h"
+
+POBJECT_TYPE PsProcessType, PsThreadType;
+PEPROCESS PsInitialSystemProcess;
+LIST_ENTRY PsActiveProcessHead;
+struct _HANDLE_TABLE *PspCidTable;
+FAST_MUTEX PspActiveProcessLock;
+
+static DECLSPEC_NORETURN VOID PspFail(NTSTATUS Status, ULONG_PTR Where)
+{
+    KeBugCheckEx(PROCESS_INITIALIZATION_FAILED, (ULONG_PTR)Status, Where, 0, 0);
+}
+
+static VOID PspCreateTypes(VOID)
+{
+    static const OB_TYPE_DEFINITION processType = {
+        .Name = L"Process", .BodySize = sizeof(EPROCESS), .PoolType = NonPagedPoolNx,
+        .InvalidAttributes = OBJ_OPENLINK | OBJ_PERMANENT | OBJ_EXCLUSIVE | OBJ_OPENIF, .ValidAccess = PSP_PROCESS_ALL_ACCESS,
+        .Mapping = {STANDARD_RIGHTS_READ | PROCESS_VM_READ | PROCESS_QUERY_INFORMATION | PROCESS_QUERY_LIMITED_INFORMATION,
+                    STANDARD_RIGHTS_WRITE | PROCESS_CREATE_PROCESS | PROCESS_CREATE_THREAD | PROCESS_VM_OPERATION |
+                        PROCESS_VM_WRITE | PROCESS_DUP_HANDLE | PROCESS_TERMINATE | PROCESS_SET_QUOTA |
+                        PROCESS_SET_INFORMATION | PROCESS_SUSPEND_RESUME | PROCESS_SET_LIMITED_INFORMATION,
+                    STANDARD_RIGHTS_EXECUTE | SYNCHRONIZE | PROCESS_TERMINATE | PROCESS_QUERY_LIMITED_INFORMATION,
+                    PSP_PROCESS_ALL_ACCESS},
+        .SecurityRequired = TRUE, .Waitable = TRUE, .WaitOffset = FIELD_OFFSET(EPROCESS, Pcb.Header),
+        .Methods = {.Delete = PspDeleteProcess},
+    };
+    static const OB_TYPE_DEFINITION threadType = {
+        .Name = L"Thread", .BodySize = sizeof(ETHREAD), .PoolType = NonPagedPoolNx,
+        .InvalidAttributes = OBJ_OPENLINK | OBJ_PERMANENT | OBJ_EXCLUSIVE | OBJ_OPENIF, .ValidAccess = PSP_THREAD_ALL_ACCESS,
+        .Mapping = {STANDARD_RIGHTS_READ | THREAD_GET_CONTEXT | THREAD_QUERY_INFORMATION | THREAD_QUERY_LIMITED_INFORMATION,
+                    STANDARD_RIGHTS_WRITE | THREAD_TERMINATE | THREAD_SUSPEND_RESUME | THREAD_ALERT | THREAD_SET_INFORMATION |
+                        THREAD_SET_CONTEXT | THREAD_SET_LIMITED_INFORMATION,
+                    STANDARD_RIGHTS_EXECUTE | SYNCHRONIZE | THREAD_QUERY_LIMITED_INFORMATION | THREAD_RESUME,
+                    PSP_THREAD_ALL_ACCESS},
+        .SecurityRequired = TRUE, .Waitable = TRUE, .WaitOffset = FIELD_OFFSET(ETHREAD, Tcb.Header),
+        .Methods = {.Delete = PspDeleteThread},
+    };
+    NTSTATUS status = ObCreateType(&processType, &PsProcessType);
+    if (NT_SUCCESS(status))
+    {
+        status = ObCreateType(&threadType, &PsThreadType);
+    }
+    if (!NT_SUCCESS(status))
+    {
+        PspFail(status, 1);
+    }
+    ObEnableTypeCallbacks(PsProcessType);
+    ObEnableTypeCallbacks(PsThreadType);
+}
+
+/* Processes of the kernel have no user half: their address space is dead from the start. */
+static VOID PspInitializeKernelSpace(MM_ADDRESS_SPACE *Space)
+{
+    RtlZeroMemory(Space, sizeof(*Space));
+    ExInitializeFastMutex(&Space->AddressSpaceLock);
+    ExInitializeFastMutex(&Space->WorkingSetLock);
+    InitializeListHead(&Space->LockedMdls);
+    KeInitializeSpinLock(&Space->LockedMdlsLock);
+    Space->Dead = TRUE;
+}
+
+static VOID PspInitializeKernelProcess(PEPROCESS Process, PCSTR Name, PTOKEN Token)
+{
+    PspInitializeKernelSpace(&Process->Space);
+    ExInitializeRundownProtection(&Process->RundownProtect);
+    ExInitializeFastMutex(&Process->ProcessLock);
+    KeInitializeSpinLock(&Process->TokenLock);
+    InitializeListHead(&Process->ThreadListHead);
+    InitializeListHead(&Process->ActiveProcessLinks);
+    Process->ExitStatus = STATUS_PENDING;
+    Process->Token = Token;
+    KeQuerySystemTime(&Process->CreateTime);
+    for (ULONG i = 0; i + 1 < sizeof(Process->ImageFileName) && Name[i] != 0; i++)
+    {
+        Process->ImageFileName[i] = (UCHAR)Name[i];
+    }
+}
+
+/**
+ * Types, process 0 (KE's boot process, completed) and process 4 with the kernel's handle table. Once, on processor 0's idle
+ * thread, after SeInitialize; threads can be created from here on.
+ */
+VOID PsInitializePhase0(VOID)
+{
+    PEPROCESS system;
+    PTOKEN token;
+    NTSTATUS status;
+
+    InitializeListHead(&PsActiveProcessHead);
+    ExInitializeFastMutex(&PspActiveProcessLock);
+    PspInitializeNotify();
+    PspCreateTypes();
+    PspCidTable = ObCreateIdTable();
+    token = SeCreateSystemToken();
+    if (PspCidTable == NULL || token == NULL)
+    {
+        PspFail(STATUS_INSUFFICIENT_RESOURCES, 2);
+    }
+    status = ObCreateObject(KernelMode, PsProcessType, NULL, KernelMode, NULL, sizeof(EPROCESS), 0, 0, (PVOID *)&system);
+    if (!NT_SUCCESS(status))
+    {
+        PspFail(status, 3);
+    }
+    KeInitializeProcess(&system->Pcb, PSP_DEFAULT_PRIORITY, ~(KAFFINITY)0, KiBootProcess->DirectoryTableBase);
+    PspInitializeKernelProcess(system, "System", token);
+    status = ObInitializeProcess(NULL, system, FALSE);
+    if (!NT_SUCCESS(status))
+    {
+        PspFail(status, 4);
+    }
+    system->UniqueProcessId = ObAllocateId(PspCidTable);
+    ObPublishId(PspCidTable, system->UniqueProcessId, system);
+
+    /* What runs before the first thread runs as part of the idle process, with the System process's rights and handles. */
+    PspInitializeKernelProcess(PsIdleProcess, "Idle", token);
+    PsIdleProcess->ObjectTable = system->ObjectTable;
+    ObReferenceObject(token);
+    PsInitialSystemProcess = system;
+    PspListProcess(system);
+}
+
+/** The thread that frees the stacks of threads that ended. PASSIVE_LEVEL. */
+VOID PsInitializePhase1(VOID)
+{
+    HANDLE thread;
+    NTSTATUS status = PsCreateSystemThread(&thread, THREAD_ALL_ACCESS, NULL, NULL, NULL, KeReaperThread, NULL);
+    if (!NT_SUCCESS(status))
+    {
+        PspFail(status, 5);
+    }
+    ZwClose(thread);
+}
