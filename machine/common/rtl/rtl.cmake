@@ -14,7 +14,8 @@ set(ISTHMUS_RTL_SEH_SOURCES
     ${ISTHMUS_RTL_DIR}/unwindex.c)
 set(ISTHMUS_RTL_ASM_SOURCES ${ISTHMUS_RTL_DIR}/sehasm.S)
 
-# The C run time; compiled without the compiler's own idea of these functions, and without SSE loops.
+# The C run time; compiled without the compiler's own idea of these functions, and without SSE, which the compiler
+# would make out of the word loops in crtmem.c.
 set(ISTHMUS_RTL_CRT_SOURCES
     ${ISTHMUS_RTL_DIR}/crtmem.c
     ${ISTHMUS_RTL_DIR}/crtnum.c
@@ -22,7 +23,7 @@ set(ISTHMUS_RTL_CRT_SOURCES
     ${ISTHMUS_RTL_DIR}/crtstr.c
     ${ISTHMUS_RTL_DIR}/crtwcs.c
     ${ISTHMUS_RTL_DIR}/format.c)
-set(ISTHMUS_RTL_CRT_FLAGS "-fno-builtin;-fno-vectorize;-fno-slp-vectorize")
+set(ISTHMUS_RTL_CRT_FLAGS "-fno-builtin;-mgeneral-regs-only")
 
 # Strings, tables, security, and the rest.
 set(ISTHMUS_RTL_SOURCES
