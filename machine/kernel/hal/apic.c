@@ -85,7 +85,7 @@ static VOID HalpSend(ULONG ApicId, ULONG Command)
     {
         return; /* one processor, and nothing it could interrupt itself with */
     }
-    _disable();
+    KiDisable();
     while (HalpRead(APIC_ICR_LOW) & ICR_PENDING)
     {
         _mm_pause();
@@ -94,7 +94,7 @@ static VOID HalpSend(ULONG ApicId, ULONG Command)
     HalpWrite(APIC_ICR_LOW, Command);
     if (enabled)
     {
-        _enable();
+        KiEnable();
     }
 }
 

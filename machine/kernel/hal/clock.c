@@ -54,8 +54,12 @@ VOID HalpCalibrate(VOID)
         _mm_pause();
     } while (first.Timer - HalpReadStopwatch() < HALP_CALIBRATION_NS);
     last = HalpSample();
-    HalpTscFrequency = (ULONG64)(((unsigned __int128)(last.Tsc - first.Tsc) * HALP_TIMER_FREQUENCY) /
-                                 (first.Timer - last.Timer));
+    /* Milliseconds of counts times 10^9: far from overflowing. */
+    HalpTscFrequency = (last.Tsc - first.Tsc) * HALP_TIMER_FREQUENCY / (first.Timer - last.Timer);
+    if (HalpTscFrequency < 20000000)
+    {
+        KeBugCheckEx(0x5C, 2, HalpTscFrequency, 0, 0);
+    }
 }
 
 /* Described in hal.h. */

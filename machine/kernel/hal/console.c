@@ -32,7 +32,7 @@ VOID HalWriteConsole(HAL_STREAM Stream, const VOID *Bytes, SIZE_T Length)
     BOOLEAN enabled = (__builtin_ia32_readeflags_u64() & 0x200) != 0;
     BOOLEAN locked;
 
-    _disable();
+    KiDisable();
     locked = HalpLockConsole();
     __asm__ volatile("cld; rep outsb" : "+S"(Bytes), "+c"(Length) : "d"((USHORT)Stream) : "memory");
     if (locked)
@@ -41,7 +41,7 @@ VOID HalWriteConsole(HAL_STREAM Stream, const VOID *Bytes, SIZE_T Length)
     }
     if (enabled)
     {
-        _enable();
+        KiEnable();
     }
 }
 

@@ -236,6 +236,8 @@ extern volatile LONG KiBugCheckActive;
 /** Prints "NT time" stack of the caller to the error console; symbols as module+offset. Any IRQL. */
 VOID KePrintStack(const CONTEXT *Context);
 
+static inline VOID KiDisable(VOID) { __asm__ volatile("cli" ::: "memory"); }
+static inline VOID KiEnable(VOID) { __asm__ volatile("sti" ::: "memory"); }
 static inline PKTHREAD KiCurrentThread(VOID) { return (PKTHREAD)__readgsqword(0x188); }
 static inline ULONG KiCurrentProcessor(VOID) { return __readgsdword(0x184); }
 

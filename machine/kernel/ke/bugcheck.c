@@ -297,7 +297,7 @@ DECLSPEC_NORETURN VOID KiBugCheck(ULONG Code, ULONG_PTR P1, ULONG_PTR P2, ULONG_
     LONG me;
     LONG owner;
 
-    _disable();
+    KiDisable();
     me = (LONG)KiPrcb()->Number + 1;
     owner = InterlockedCompareExchange(&KiBugCheckOwner, me, 0);
     if (owner == me)

@@ -175,12 +175,12 @@ static ULONG_PTR KiRunDpcs(PVOID Argument)
         PVOID context, argument1, argument2;
         PKDPC dpc;
 
-        _disable();
+        KiDisable();
         KiAcquireRaw(&prcb->DpcLock);
         if (IsListEmpty(&prcb->DpcListHead))
         {
             KiReleaseRaw(&prcb->DpcLock);
-            _enable();
+            KiEnable();
             return 0;
         }
         dpc = CONTAINING_RECORD(RemoveHeadList(&prcb->DpcListHead), KDPC, DpcListEntry);
@@ -193,7 +193,7 @@ static ULONG_PTR KiRunDpcs(PVOID Argument)
         prcb->CurrentDpcRoutine = (PVOID)routine;
         dpc->DpcData = NULL; /* from here on it may be queued again, or freed by its routine */
         KiReleaseRaw(&prcb->DpcLock);
-        _enable();
+        KiEnable();
         prcb->DpcCount++;
         routine(dpc, context, argument1, argument2);
         if (KeGetCurrentIrql() != DISPATCH_LEVEL)

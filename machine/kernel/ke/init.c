@@ -58,12 +58,17 @@ static VOID KiMaskLegacyInterrupts(VOID)
     }
 }
 
-/* Interrupts on, PASSIVE_LEVEL, for ever: everything else interrupts. A thread that becomes ready for this processor
-   comes with a DPC interrupt, so nothing is lost between sti and hlt, which are one to the processor. */
+/* PASSIVE_LEVEL, for ever: everything else interrupts. A thread that becomes ready for this processor comes with a DPC
+   interrupt, so nothing is lost between sti and hlt, which are one to the processor. The idle thread never moves, so its
+   processor's block stays the same. */
 DECLSPEC_NORETURN VOID KiIdleLoop(VOID)
 {
+    PKPRCB prcb = KiPrcb();
+
     for (;;)
     {
+        KiDisable();
+        prcb->IdleState = KI_IDLE_HALTED;
         __asm__ volatile("sti; hlt" ::: "memory");
     }
 }
@@ -73,7 +78,7 @@ static ULONG_PTR KiStartOnIdleStack(PVOID Argument)
     PKPRCB prcb = KiPrcb();
     KIRQL old;
 
-    _enable();
+    KiEnable();
     InitPhase0(KeBootBlock);
     KiBootProcess->DirectoryTableBase = __readcr3();
 
@@ -189,7 +194,7 @@ DECLSPEC_NORETURN VOID KiProcessorStartup(PVOID Processor)
     __writecr8(PASSIVE_LEVEL);
     HalInitializeLocalApic();
     HalProcessorReached(processor->Prcb.Number); /* returns when all have been started */
-    _enable();
+    KiEnable();
     HalStartClock();
     KiGoOnline(&processor->Prcb);
     KiIdleLoop();

@@ -79,6 +79,10 @@ C_ASSERT(sizeof(KI_TSS) == 104);
 
 typedef enum _KI_IST { KiIstDebug = 1, KiIstNmi, KiIstDoubleFault, KiIstMachineCheck, KiIstCount } KI_IST;
 
+/* A processor that idles need not be woken for a shoot-down: it is marked, and drops all translations before it does
+   anything else. */
+enum { KI_IDLE_NOT, KI_IDLE_HALTED, KI_IDLE_MUST_FLUSH };
+
 typedef struct _KI_FLUSH
 {
     ULONG64 Va;
@@ -118,6 +122,7 @@ typedef struct _KPRCB
     volatile LONG FlushRequests;     /* bit per processor whose Flush is to be served */
     volatile LONG GenericRequest;
     KI_FLUSH Flush;                  /* the request this processor makes */
+    volatile LONG IdleState;         /* KI_IDLE_ */
 
     /* accounts, in clock ticks */
     ULONG64 KernelTime, UserTime, DpcTime, IdleTime;

@@ -96,8 +96,10 @@ VOID KiInitializeTime(LONG64 SystemTime)
     static const WCHAR root[] = L"C:\\Windows";
     PKUSER_SHARED_DATA shared = SharedUserData;
     ULONG64 frequency = HalQueryTscFrequency();
+    ULONG64 rest;
 
-    KiTscToTime = (ULONG64)(((unsigned __int128)10000000 << 64) / frequency);
+    /* 2^64 * 10^7 / frequency: the quotient fits, for a frequency above 10 MHz. */
+    __asm__("divq %2" : "=a"(KiTscToTime), "=d"(rest) : "r"(frequency), "a"(0ULL), "d"(10000000ULL));
     KiTscBase = __rdtsc();
     KiTimeOffset = (ULONG64)SystemTime;
     shared->TickCountMultiplier = KI_TICK_MULTIPLIER;

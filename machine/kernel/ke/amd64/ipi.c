@@ -9,6 +9,9 @@
  *        set bit A in B.FlushRequests, interrupt     for each bit i: do i.Flush, clear bit B in i.Flush.Pending
  *        wait for Pending == 0
  *
+ * A processor that idles is not woken: IdleState goes from HALTED to MUST_FLUSH, and the first thing it does on its next
+ * interrupt is to drop everything. What it touches before that, its stack and the interrupt table, never moves.
+ *
  * A waits with interrupts on, at DISPATCH_LEVEL, so it serves B's request meanwhile: two that shoot at each other both get
  * their answers. A target with interrupts off answers when it turns them on; nobody waits for another processor
  * with interrupts off.
@@ -40,7 +43,7 @@ static VOID KiFlushLocal(ULONG64 Va, SIZE_T PageCount)
     }
     for (SIZE_T i = 0; i < PageCount; i++)
     {
-        __invlpg((PVOID)(Va + i * PAGE_SIZE));
+        __asm__ volatile("invlpg (%0)" : : "r"(Va + i * PAGE_SIZE) : "memory");
     }
 }
 
@@ -66,6 +69,27 @@ VOID KiServeFlushes(PKPRCB Prcb)
     }
 }
 
+/* TRUE: the processor idles and will flush by itself. */
+static BOOLEAN KiFlushLater(PKPRCB Prcb)
+{
+    return InterlockedCompareExchange(&Prcb->IdleState, KI_IDLE_MUST_FLUSH, KI_IDLE_HALTED) != KI_IDLE_NOT;
+}
+
+/* The processors among Targets that have to be asked. */
+static ULONG KiAwakeOnly(ULONG Targets)
+{
+    for (ULONG left = Targets; left != 0; left &= left - 1)
+    {
+        ULONG number = (ULONG)__builtin_ctz(left);
+
+        if (KiFlushLater(&KiProcessors[number]->Prcb))
+        {
+            Targets &= ~(1UL << number);
+        }
+    }
+    return Targets;
+}
+
 /* Described in ke.h. */
 VOID KeFlushTb(PKPROCESS Process, PVOID Va, SIZE_T PageCount)
 {
@@ -85,6 +109,7 @@ VOID KeFlushTb(PKPROCESS Process, PVOID Va, SIZE_T PageCount)
     {
         targets &= (ULONG)Process->ActiveProcessors[0];
     }
+    targets = KiAwakeOnly(targets);
     if (targets != 0)
     {
         prcb->Flush.Va = (ULONG64)Va & ~(ULONG64)(PAGE_SIZE - 1);

@@ -22,9 +22,9 @@ VOID KiExitToUser(PKTRAP_FRAME Frame)
     while (thread->ApcState.UserApcPending)
     {
         __writecr8(APC_LEVEL);
-        _enable();
+        KiEnable();
         KiDeliverApc(UserMode, Frame);
-        _disable();
+        KiDisable();
         __writecr8(PASSIVE_LEVEL);
     }
 }
@@ -48,6 +48,10 @@ static VOID KiServeInterrupt(PKTRAP_FRAME Frame, UCHAR Vector)
     KIRQL old = (KIRQL)__readcr8();
     PKTRAP_FRAME outer = prcb->InterruptFrame;
 
+    if (prcb->IdleState != KI_IDLE_NOT && InterlockedExchange(&prcb->IdleState, KI_IDLE_NOT) == KI_IDLE_MUST_FLUSH)
+    {
+        KiFlushEverything();
+    }
     if (Vector == KI_SPURIOUS_VECTOR)
     {
         return; /* has no in-service bit, so no end of interrupt */
@@ -57,7 +61,7 @@ static VOID KiServeInterrupt(PKTRAP_FRAME Frame, UCHAR Vector)
     HalEndOfInterrupt();
     prcb->Interrupts++;
     prcb->InterruptFrame = Frame;
-    _enable();
+    KiEnable();
     switch (Vector)
     {
     case KI_APC_VECTOR:
@@ -75,7 +79,7 @@ static VOID KiServeInterrupt(PKTRAP_FRAME Frame, UCHAR Vector)
     default:
         break; /* no device is connected: a stray interrupt is only acknowledged */
     }
-    _disable();
+    KiDisable();
     if (Vector != KI_APC_VECTOR && Vector != KI_DPC_VECTOR)
     {
         prcb->InterruptFrame = outer; /* those two may come back on another processor */
@@ -120,10 +124,10 @@ VOID KiTrapDispatch(PKTRAP_FRAME Frame)
     }
     if (Frame->Rflags & KI_EFLAGS_IF)
     {
-        _enable();
+        KiEnable();
     }
     KiHandleFault(Frame);
-    _disable();
+    KiDisable();
     if (KiFromUser(Frame))
     {
         KiExitToUser(Frame);
