@@ -96,7 +96,7 @@ void *WINAPI IsthmusMap(HISTHMUS Isthmus, UINT64 Region, DWORD Access, UINT64 *V
 /** Unmaps a view. ERROR_NOT_FOUND if the session has no such view. */
 BOOL WINAPI IsthmusUnmap(HISTHMUS Isthmus, UINT64 View);
 
-/** CRC-32 (as zlib's) of a region's range, read by the driver through its own mapping. ERROR_INVALID_PARAMETER outside. */
+/** CRC-32 (as zlib's) of a region's range, read by the driver through its mapping. ERROR_INVALID_PARAMETER outside. */
 BOOL WINAPI IsthmusChecksum(HISTHMUS Isthmus, UINT64 Region, UINT64 Offset, UINT64 Length, UINT32 *Crc32);
 
 /**

@@ -162,8 +162,8 @@ NTSTATUS IsthmusRegionRead(_In_ PISTHMUS_REGION Region, _In_ UINT64 Offset, _Out
                            _In_ SIZE_T Length);
 
 /** Copies into a region; the use must have been for writing. IRQL <= DISPATCH_LEVEL, within a use. */
-NTSTATUS IsthmusRegionWrite(_In_ PISTHMUS_REGION Region, _In_ UINT64 Offset, _In_reads_bytes_(Length) const VOID *Buffer,
-                            _In_ SIZE_T Length);
+NTSTATUS IsthmusRegionWrite(_In_ PISTHMUS_REGION Region, _In_ UINT64 Offset,
+                            _In_reads_bytes_(Length) const VOID *Buffer, _In_ SIZE_T Length);
 
 /**
  * CRC-32 of a range, read through the driver's own view. Breaks off with STATUS_NOT_LOCKED if the region is being
@@ -248,7 +248,7 @@ typedef struct _ISTHMUS_REQUEST
  */
 NTSTATUS IsthmusRequestCapture(_In_ PIRP Irp, _In_ LOCK_OPERATION Operation, _Out_ ISTHMUS_REQUEST *Request);
 
-/** Releases what IsthmusRequestCapture took; not the IRP's own chain, which the I/O manager releases. IRQL <= DISPATCH_LEVEL. */
+/** Releases what the capture took; the IRP's own chain is the I/O manager's to release. IRQL <= DISPATCH_LEVEL. */
 VOID IsthmusRequestRelease(_Inout_ ISTHMUS_REQUEST *Request);
 
 /**

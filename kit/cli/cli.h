@@ -11,6 +11,12 @@
 #include <string.h>
 #include <wchar.h>
 
+#ifdef __GNUC__
+#define PRINTF_LIKE(Format, First) __attribute__((format(printf, Format, First)))
+#else
+#define PRINTF_LIKE(Format, First)
+#endif
+
 #define EXIT_OK      0
 #define EXIT_FAILED  1
 #define EXIT_USAGE   2
@@ -72,7 +78,7 @@ typedef struct DEMO
 
 int CommandDemo(const OPTIONS *Options);
 int PeerMain(const OPTIONS *Options);
-void Proof(DEMO *Demo, BOOL Holds, const char *Format, ...) __attribute__((format(printf, 3, 4)));
+void Proof(DEMO *Demo, BOOL Holds, const char *Format, ...) PRINTF_LIKE(3, 4);
 void ProofFailed(DEMO *Demo, const char *What);
 BOOL DemoDescribe(DEMO *Demo, UINT64 Region, UINT64 View);
 void DemoUserBuffer(DEMO *Demo);

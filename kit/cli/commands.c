@@ -129,8 +129,9 @@ int CommandList(void)
         PrintList(isthmus, ISTHMUS_LIST_SESSIONS, "sessions\n        id   process  regions  state") &&
         PrintList(isthmus, ISTHMUS_LIST_REGIONS,
                   "regions\n        id   process  kind           access            bytes  holders  state     name") &&
-        PrintList(isthmus, ISTHMUS_LIST_VIEWS,
-                  "views\n        id   process    region   session  access            bytes  address             state");
+        PrintList(
+            isthmus, ISTHMUS_LIST_VIEWS,
+            "views\n        id   process    region   session  access            bytes  address             state");
     IsthmusClose(isthmus);
     return done ? EXIT_OK : EXIT_FAILED;
 }
@@ -223,7 +224,8 @@ static BOOL MakeRegion(HISTHMUS Isthmus, const OPTIONS *Options, UINT32 Kind, UI
         void *memory = VirtualAlloc(NULL, Size, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
         return memory != NULL && IsthmusShare(Isthmus, memory, Size, ISTHMUS_ACCESS_ALL, Region);
     }
-    return IsthmusAllocate(Isthmus, Kind, Size, Region) && IsthmusMap(Isthmus, *Region, ISTHMUS_ACCESS_ALL, View) != NULL;
+    return IsthmusAllocate(Isthmus, Kind, Size, Region) &&
+           IsthmusMap(Isthmus, *Region, ISTHMUS_ACCESS_ALL, View) != NULL;
 }
 
 int CommandDescribe(const OPTIONS *Options)
@@ -231,7 +233,8 @@ int CommandDescribe(const OPTIONS *Options)
     UINT32 kind = ParseKind(Options->Kind);
     UINT64 size = Options->Size != 0 ? Options->Size : 3 * 4096;
     UINT64 region, view;
-    if (kind == 0 || Options->WordCount > 1 || (Options->WordCount == 1 && (Options->Kind != NULL || Options->Size != 0)))
+    if (kind == 0 || Options->WordCount > 1 ||
+        (Options->WordCount == 1 && (Options->Kind != NULL || Options->Size != 0)))
     {
         fprintf(stderr, "isthmus: describe wants a name, or --kind user, nonpaged, paged or pages.\n");
         return EXIT_USAGE;

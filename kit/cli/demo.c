@@ -97,8 +97,10 @@ BOOL DemoDescribe(DEMO *Demo, UINT64 Region, UINT64 View)
             for (UINT32 i = 0; i < d->PagesReturned; i++, total++)
             {
                 const ISTHMUS_PAGE *page = &answer->Pages[i];
-                known += page->MdlPfn != ISTHMUS_NO_PFN && page->UserPfn != ISTHMUS_NO_PFN && page->KernelPfn != ISTHMUS_NO_PFN;
-                same += page->MdlPfn == page->UserPfn && page->UserPfn == page->KernelPfn && page->MdlPfn != ISTHMUS_NO_PFN;
+                known += page->MdlPfn != ISTHMUS_NO_PFN && page->UserPfn != ISTHMUS_NO_PFN &&
+                         page->KernelPfn != ISTHMUS_NO_PFN;
+                same +=
+                    page->MdlPfn == page->UserPfn && page->UserPfn == page->KernelPfn && page->MdlPfn != ISTHMUS_NO_PFN;
                 UINT64 index = first + i;
                 if (index < PAGES_SHOWN || index + 1 == pages)
                 {
@@ -148,7 +150,8 @@ static BYTE *ReadWholeFile(const wchar_t *Path, UINT64 *Length)
     }
     if (!GetFileSizeEx(file, &size) || size.QuadPart < 2 || (bytes = malloc((size_t)size.QuadPart)) == NULL)
     {
-        fprintf(stderr, "isthmus: %s is empty, of one byte only, or too large to read; name another with --file.\n", Utf8(Path));
+        fprintf(stderr, "isthmus: %s is empty, of one byte only, or too large to read; name another with --file.\n",
+                Utf8(Path));
         CloseHandle(file);
         return NULL;
     }
@@ -214,12 +217,16 @@ static void CheckNothingLeft(DEMO *Demo, const ISTHMUS_STATISTICS *Before)
     }
     Proof(Demo, after.Regions == Before->Regions && after.Views == Before->Views, "regions %llu, views %llu",
           (unsigned long long)(after.Regions - Before->Regions), (unsigned long long)(after.Views - Before->Views));
-    Proof(Demo, after.Locks == Before->Locks && after.LockedBytes == Before->LockedBytes, "locked MDLs %llu, locked bytes %llu",
-          (unsigned long long)(after.Locks - Before->Locks), (unsigned long long)(after.LockedBytes - Before->LockedBytes));
+    Proof(Demo, after.Locks == Before->Locks && after.LockedBytes == Before->LockedBytes,
+          "locked MDLs %llu, locked bytes %llu", (unsigned long long)(after.Locks - Before->Locks),
+          (unsigned long long)(after.LockedBytes - Before->LockedBytes));
     Proof(Demo, after.KernelMappings == Before->KernelMappings && after.UserMappings == Before->UserMappings,
-          "kernel mappings %llu, user mappings %llu", (unsigned long long)(after.KernelMappings - Before->KernelMappings),
+          "kernel mappings %llu, user mappings %llu",
+          (unsigned long long)(after.KernelMappings - Before->KernelMappings),
           (unsigned long long)(after.UserMappings - Before->UserMappings));
-    Proof(Demo, after.PoolBlocks == Before->PoolBlocks && after.AllocatedBytes == Before->AllocatedBytes && after.Mdls == Before->Mdls,
+    Proof(Demo,
+          after.PoolBlocks == Before->PoolBlocks && after.AllocatedBytes == Before->AllocatedBytes &&
+              after.Mdls == Before->Mdls,
           "pool blocks %llu, MDLs %llu", (unsigned long long)(after.PoolBlocks - Before->PoolBlocks),
           (unsigned long long)(after.Mdls - Before->Mdls));
 }
@@ -233,7 +240,8 @@ static void RunWays(DEMO *Demo, const OPTIONS *Options)
         return;
     }
     printf("Isthmus %u.%u.%u on system %u.%u.%u\n", Demo->Version.Driver >> 16, (Demo->Version.Driver >> 8) & 0xFF,
-           Demo->Version.Driver & 0xFF, Demo->Version.SystemMajor, Demo->Version.SystemMinor, Demo->Version.SystemBuild);
+           Demo->Version.Driver & 0xFF, Demo->Version.SystemMajor, Demo->Version.SystemMinor,
+           Demo->Version.SystemBuild);
     printf("%s: %llu bytes, CRC-32 %08X\n", Demo->Name, (unsigned long long)Demo->Length, Demo->Crc);
     for (int way = 0; way < WAY_COUNT; way++)
     {

@@ -22,7 +22,8 @@ typedef struct CARRIER
 static BOOL LastRequest(CARRIER *Carrier)
 {
     DWORD got;
-    return DeviceIoControl(Carrier->Device, IOCTL_ISTHMUS_LAST_REQUEST, NULL, 0, &Carrier->Last, sizeof(Carrier->Last), &got, NULL);
+    return DeviceIoControl(Carrier->Device, IOCTL_ISTHMUS_LAST_REQUEST, NULL, 0, &Carrier->Last, sizeof(Carrier->Last),
+                           &got, NULL);
 }
 
 /* One control code on a synchronous handle. Data is the output buffer, or follows the parameters if buffered. */
@@ -48,7 +49,8 @@ static BOOL TransferChunk(CARRIER *Carrier, DWORD Code, DWORD Direction, UINT64 
         memcpy(query + 1, Data, Length);
         inputLength += Length;
     }
-    BOOL done = DeviceIoControl(Carrier->Device, Code, input, inputLength, inInput ? NULL : Data, inInput ? 0 : Length, &got, NULL);
+    BOOL done = DeviceIoControl(Carrier->Device, Code, input, inputLength, inInput ? NULL : Data, inInput ? 0 : Length,
+                                &got, NULL);
     DWORD error = GetLastError();
     free(input);
     SetLastError(error);
@@ -146,10 +148,12 @@ static BOOL BeginCarry(CARRIER *Carrier, DEMO *Demo, const wchar_t *Device, DWOR
         return FALSE;
     }
     printf(ROW "malloc by this process; a region of nonpaged pool by the driver takes the bytes\n", "allocated");
-    if (!DeviceIoControl(Carrier->Device, IOCTL_ISTHMUS_ALLOCATE, &query, sizeof(query), &info, sizeof(info), &got, NULL))
+    if (!DeviceIoControl(Carrier->Device, IOCTL_ISTHMUS_ALLOCATE, &query, sizeof(query), &info, sizeof(info), &got,
+                         NULL))
     {
         /* Without regions (a kernel that can't build MDLs) the methods themselves can still be shown. */
-        printf(ROW "no region on this system (error %lu): bytes are only summed up\n", "note", (unsigned long)GetLastError());
+        printf(ROW "no region on this system (error %lu): bytes are only summed up\n", "note",
+               (unsigned long)GetLastError());
         return TRUE;
     }
     Carrier->Region = info.Region;
@@ -172,7 +176,8 @@ static void CarryAll(CARRIER *Carrier, DWORD InCode, DWORD OutCode, const char *
         ProofFailed(Carrier->Demo, "allocate");
         return;
     }
-    printf(ROW "0x%llX, %llu bytes\n", "user address", (unsigned long long)(ULONG_PTR)buffer, (unsigned long long)Carrier->Demo->Length);
+    printf(ROW "0x%llX, %llu bytes\n", "user address", (unsigned long long)(ULONG_PTR)buffer,
+           (unsigned long long)Carrier->Demo->Length);
     const struct
     {
         DWORD Code;
@@ -236,7 +241,8 @@ static void CarryChain(CARRIER *Carrier)
     query.Parts[0].Length = second;
     query.Parts[1].Address = (UINT64)(ULONG_PTR)c;
     query.Parts[1].Length = third;
-    if (!DeviceIoControl(Carrier->Device, IOCTL_ISTHMUS_TRANSFER_IN_DIRECT, &query, sizeof(query), a, (DWORD)first, &got, NULL) ||
+    if (!DeviceIoControl(Carrier->Device, IOCTL_ISTHMUS_TRANSFER_IN_DIRECT, &query, sizeof(query), a, (DWORD)first,
+                         &got, NULL) ||
         !LastRequest(Carrier))
     {
         ProofFailed(demo, "a chain of three MDLs");
@@ -259,8 +265,8 @@ void DemoBuffered(DEMO *Demo)
     CARRIER carrier;
     if (BeginCarry(&carrier, Demo, ISTHMUS_DEVICE_BUFFERED_W, BUFFERED_CHUNK))
     {
-        CarryAll(&carrier, IOCTL_ISTHMUS_TRANSFER_BUFFERED, IOCTL_ISTHMUS_TRANSFER_BUFFERED, "METHOD_BUFFERED, to the driver",
-                 "METHOD_BUFFERED, from the driver");
+        CarryAll(&carrier, IOCTL_ISTHMUS_TRANSFER_BUFFERED, IOCTL_ISTHMUS_TRANSFER_BUFFERED,
+                 "METHOD_BUFFERED, to the driver", "METHOD_BUFFERED, from the driver");
         CloseHandle(carrier.Device);
     }
 }
@@ -282,8 +288,8 @@ void DemoNeither(DEMO *Demo)
     CARRIER carrier;
     if (BeginCarry(&carrier, Demo, ISTHMUS_DEVICE_NEITHER_W, LOCKED_CHUNK))
     {
-        CarryAll(&carrier, IOCTL_ISTHMUS_TRANSFER_NEITHER, IOCTL_ISTHMUS_TRANSFER_NEITHER, "METHOD_NEITHER, to the driver",
-                 "METHOD_NEITHER, from the driver");
+        CarryAll(&carrier, IOCTL_ISTHMUS_TRANSFER_NEITHER, IOCTL_ISTHMUS_TRANSFER_NEITHER,
+                 "METHOD_NEITHER, to the driver", "METHOD_NEITHER, from the driver");
         CloseHandle(carrier.Device);
     }
 }

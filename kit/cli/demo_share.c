@@ -36,9 +36,10 @@ static void ProveChanges(DEMO *Demo, UINT64 Region, volatile BYTE *Memory)
         }
         answered += *answer == expected;
     }
-    Proof(Demo, answered == ROUNDS,
-          "with no call in between, the driver's DPC saw and answered %d of %d changes, and the program saw the answers",
-          answered, ROUNDS);
+    Proof(
+        Demo, answered == ROUNDS,
+        "with no call in between, the driver's DPC saw and answered %d of %d changes, and the program saw the answers",
+        answered, ROUNDS);
     *question = savedQuestion;
     *answer = savedAnswer;
 }
@@ -51,7 +52,8 @@ static void ProveChecksum(DEMO *Demo, UINT64 Region)
         ProofFailed(Demo, "checksum");
         return;
     }
-    Proof(Demo, crc == Demo->Crc, "CRC-32 by the driver through its own mapping %08X, by the program %08X", crc, Demo->Crc);
+    Proof(Demo, crc == Demo->Crc, "CRC-32 by the driver through its own mapping %08X, by the program %08X", crc,
+          Demo->Crc);
 }
 
 /* One user buffer, shared with the given access. */
@@ -63,8 +65,10 @@ static void ShareBuffer(DEMO *Demo, BYTE *Memory, DWORD Access)
         ProofFailed(Demo, "share the buffer");
         return;
     }
-    printf(ROW "VirtualAlloc by this process; locked and mapped by the driver for %s\n", "allocated", AccessName(Access));
-    printf(ROW "0x%llX, %llu bytes\n", "user address", (unsigned long long)(ULONG_PTR)Memory, (unsigned long long)Demo->Length);
+    printf(ROW "VirtualAlloc by this process; locked and mapped by the driver for %s\n", "allocated",
+           AccessName(Access));
+    printf(ROW "0x%llX, %llu bytes\n", "user address", (unsigned long long)(ULONG_PTR)Memory,
+           (unsigned long long)Demo->Length);
     DemoDescribe(Demo, region, 0);
     ProveChecksum(Demo, region);
     if (Access & ISTHMUS_ACCESS_WRITE)
@@ -109,7 +113,8 @@ static void MapKind(DEMO *Demo, DWORD Kind, const char *Call)
         return;
     }
     printf(ROW "%s by the driver (%s), whole zeroed pages; mapped for read-write\n", "allocated", KindName(Kind), Call);
-    printf(ROW "0x%llX, %llu bytes\n", "user address", (unsigned long long)(ULONG_PTR)memory, (unsigned long long)Demo->Length);
+    printf(ROW "0x%llX, %llu bytes\n", "user address", (unsigned long long)(ULONG_PTR)memory,
+           (unsigned long long)Demo->Length);
     memcpy(memory, Demo->Bytes, (size_t)Demo->Length);
     DemoDescribe(Demo, region, view);
     ProveChecksum(Demo, region);
@@ -127,7 +132,8 @@ static void MapKind(DEMO *Demo, DWORD Kind, const char *Call)
             memory[0] ^= 0xFF;
             BOOL seen = readOnly[0] == memory[0];
             memory[0] ^= 0xFF;
-            Proof(Demo, seen && readOnly[0] == Demo->Bytes[0], "a second, read-only view at 0x%llX shows a change made in the first",
+            Proof(Demo, seen && readOnly[0] == Demo->Bytes[0],
+                  "a second, read-only view at 0x%llX shows a change made in the first",
                   (unsigned long long)(ULONG_PTR)readOnly);
         }
     }

@@ -84,7 +84,7 @@ static BOOL HasSession(DEMO *Demo, DWORD ProcessId)
     return FALSE;
 }
 
-/* Starts the peer and waits until its bytes are in place. Error in GetLastError; PEER_NO_ROOM asks for another place. */
+/* Starts the peer and waits until its bytes are in place. ERROR_INVALID_ADDRESS asks for another place. */
 static BOOL StartPeer(DEMO *Demo, UINT64 Address, PROCESS_INFORMATION *Peer)
 {
     wchar_t program[1024], line[1200];
@@ -159,7 +159,8 @@ static BOOL Peek(DEMO *Demo, UINT64 Address, UINT64 Region, DWORD Context, DWORD
         return FALSE;
     }
     HANDLE device = IsthmusGetHandle(Demo->Isthmus);
-    BOOL done = DeviceIoControl(device, IOCTL_ISTHMUS_PEEK, &query, sizeof(query), Result, sizeof(*Result), &got, &overlapped);
+    BOOL done =
+        DeviceIoControl(device, IOCTL_ISTHMUS_PEEK, &query, sizeof(query), Result, sizeof(*Result), &got, &overlapped);
     if (!done && GetLastError() == ERROR_IO_PENDING)
     {
         done = GetOverlappedResult(device, &overlapped, &got, TRUE);
@@ -253,7 +254,8 @@ static void LookThroughMapping(DEMO *Demo, BYTE *Memory, DWORD PeerId)
     }
     for (unsigned i = 0; i < sizeof(contexts) / sizeof(contexts[0]); i++)
     {
-        if (!Peek(Demo, 0, region, contexts[i].Context, contexts[i].Context == ISTHMUS_PEEK_PROCESS ? PeerId : 0, &result))
+        if (!Peek(Demo, 0, region, contexts[i].Context, contexts[i].Context == ISTHMUS_PEEK_PROCESS ? PeerId : 0,
+                  &result))
         {
             ProofFailed(Demo, "read through the mapping");
             continue;
@@ -272,7 +274,8 @@ void DemoWhy(DEMO *Demo)
     PROCESS_INFORMATION peer;
     if (!(Demo->Version.Capabilities & ISTHMUS_CAN_PEEK))
     {
-        printf(ROW "the running driver was installed without --demo: stop and remove it, then run isthmus demo again\n", "note");
+        printf(ROW "the running driver was installed without --demo: stop and remove it, then run isthmus demo again\n",
+               "note");
         Proof(Demo, FALSE, "the driver refuses plain reads");
         return;
     }

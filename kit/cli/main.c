@@ -14,11 +14,12 @@ static const struct
     const char *Help;
 } Commands[] = {
     {L"demo", "[--file PATH] [--sys PATH] [way...]", "share a file's bytes in every way, with proofs",
-     "Runs the ways to share memory between a driver and a program on the bytes of a file, and proves each: the driver's\n"
+     "Runs the ways to share memory between a driver and a program on the bytes of a file, and proves each: the "
+     "driver's\n"
      "checksum over its own view equals the program's, changes are seen without a call, frames are the same.\n"
      "Ways: user, kernel, buffered, direct, neither, why; or 1 to 6; all of them without a name.\n"
      "Installs and starts the driver if it isn't running, and then stops and removes it at the end.\n"
-     "  --file PATH   the file (default README.md, else a file of any name given)\n"
+     "  --file PATH   the file, of two bytes or more (default README.md in the current directory)\n"
      "  --sys PATH    the driver to install (default isthmus.sys beside this program)\n"},
     {L"install", "[--sys PATH] [--demo]", "register the driver as a service",
      "Registers isthmus.sys, which stays where it is, as the service isthmus, started on demand.\n"
@@ -30,10 +31,12 @@ static const struct
     {L"describe", "[NAME | --kind KIND] [--size BYTES]", "show a region as Windows sees it: MDL, flags, frames",
      "Describes a named region, or a new one of the kind: user, nonpaged, paged, pages (default user, 3 pages).\n"
      "Frames are shown to administrators.\n"},
-    {L"list", "", "list sessions, regions and views", "Lists who holds what. Others' entries are shown to administrators.\n"},
+    {L"list", "", "list sessions, regions and views",
+     "Lists who holds what. Others' entries are shown to administrators.\n"},
     {L"stat", "", "show what is held, totals and quotas", "Shows the driver's counters and limits.\n"},
     {L"help", "[command]", "show this, or a command's help", "Shows the commands, or one command's help.\n"},
-    {L"version", "", "show the versions of program and driver", "Shows the versions of this program and, if it runs, of the driver.\n"},
+    {L"version", "", "show the versions of program and driver",
+     "Shows the versions of this program and, if it runs, of the driver.\n"},
 };
 
 #define COMMAND_COUNT ((int)(sizeof(Commands) / sizeof(Commands[0])))
@@ -168,7 +171,8 @@ static int RunCommand(const wchar_t *Name, const OPTIONS *Options)
     }
     if (Options->WordCount != 0)
     {
-        fprintf(stderr, "isthmus: %s takes no %s; see isthmus help %s.\n", Utf8(Name), Utf8(Options->Words[0]), Utf8(Name));
+        fprintf(stderr, "isthmus: %s takes no %s; see isthmus help %s.\n", Utf8(Name), Utf8(Options->Words[0]),
+                Utf8(Name));
         return EXIT_USAGE;
     }
     if (wcscmp(Name, L"install") == 0)

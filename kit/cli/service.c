@@ -74,7 +74,8 @@ static BOOL FindDriverFile(const wchar_t *Given, wchar_t *Path, DWORD Room)
     }
     if (GetFileAttributesW(Path) == INVALID_FILE_ATTRIBUTES)
     {
-        fprintf(stderr, "isthmus: there is no %s; put isthmus.sys beside isthmus.exe or give it with --sys.\n", Utf8(Path));
+        fprintf(stderr, "isthmus: there is no %s; put isthmus.sys beside isthmus.exe or give it with --sys.\n",
+                Utf8(Path));
         return FALSE;
     }
     return TRUE;
@@ -85,8 +86,9 @@ static BOOL SetDemoOption(void)
 {
     HKEY key;
     DWORD one = 1;
-    LONG error = RegCreateKeyExW(HKEY_LOCAL_MACHINE, L"System\\CurrentControlSet\\Services\\" ISTHMUS_SERVICE_W L"\\Parameters",
-                                 0, NULL, 0, KEY_SET_VALUE, NULL, &key, NULL);
+    LONG error =
+        RegCreateKeyExW(HKEY_LOCAL_MACHINE, L"System\\CurrentControlSet\\Services\\" ISTHMUS_SERVICE_W L"\\Parameters",
+                        0, NULL, 0, KEY_SET_VALUE, NULL, &key, NULL);
     if (error == ERROR_SUCCESS)
     {
         error = RegSetValueExW(key, L"Demo", 0, REG_DWORD, (const BYTE *)&one, sizeof(one));
@@ -112,9 +114,9 @@ BOOL InstallDriver(const wchar_t *Given, BOOL Demo)
     {
         return FALSE;
     }
-    SC_HANDLE service = CreateServiceW(manager, ISTHMUS_SERVICE_W, L"Isthmus shared memory", SERVICE_ALL_ACCESS,
-                                       SERVICE_KERNEL_DRIVER, SERVICE_DEMAND_START, SERVICE_ERROR_NORMAL, path, NULL, NULL,
-                                       NULL, NULL, NULL);
+    SC_HANDLE service =
+        CreateServiceW(manager, ISTHMUS_SERVICE_W, L"Isthmus shared memory", SERVICE_ALL_ACCESS, SERVICE_KERNEL_DRIVER,
+                       SERVICE_DEMAND_START, SERVICE_ERROR_NORMAL, path, NULL, NULL, NULL, NULL, NULL);
     if (service == NULL)
     {
         ReportError("cannot install the driver", GetLastError());
@@ -167,7 +169,8 @@ BOOL StopDriver(void)
     {
         if (waited >= WAIT_MILLISECONDS)
         {
-            fprintf(stderr, "isthmus: the driver is still in use; it stops when the programs that use it are closed.\n");
+            fprintf(stderr,
+                    "isthmus: the driver is still in use; it stops when the programs that use it are closed.\n");
             done = FALSE;
             break;
         }

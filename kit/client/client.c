@@ -23,7 +23,8 @@ static HANDLE Device(HISTHMUS Isthmus)
 }
 
 /* One control code. Returned receives the bytes of output; output shorter than Least is a driver that isn't ours. */
-static BOOL Call(HISTHMUS Isthmus, DWORD Code, void *Input, DWORD InputBytes, void *Output, DWORD OutputBytes, DWORD Least)
+static BOOL Call(HISTHMUS Isthmus, DWORD Code, void *Input, DWORD InputBytes, void *Output, DWORD OutputBytes,
+                 DWORD Least)
 {
     OVERLAPPED overlapped;
     DWORD returned = 0;
@@ -68,8 +69,8 @@ HISTHMUS WINAPI IsthmusOpen(DWORD Flags)
         BadParameter();
         return NULL;
     }
-    HANDLE device = CreateFileW(ISTHMUS_DEVICE_NEITHER_W, GENERIC_READ | GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE,
-                                NULL, OPEN_EXISTING, FILE_FLAG_OVERLAPPED, NULL);
+    HANDLE device = CreateFileW(ISTHMUS_DEVICE_NEITHER_W, GENERIC_READ | GENERIC_WRITE,
+                                FILE_SHARE_READ | FILE_SHARE_WRITE, NULL, OPEN_EXISTING, FILE_FLAG_OVERLAPPED, NULL);
     return device == INVALID_HANDLE_VALUE ? NULL : (HISTHMUS)device;
 }
 

@@ -23,8 +23,8 @@ static NTSTATUS ShellMove(PSHELL_FILE File, PIRP Irp, const ISTHMUS_REQUEST *Req
     }
     if (Region != 0)
     {
-        NTSTATUS status = IsthmusRegionEnter(File->Session, Region, toDriver ? ISTHMUS_ACCESS_WRITE : ISTHMUS_ACCESS_READ,
-                                             &region);
+        NTSTATUS status =
+            IsthmusRegionEnter(File->Session, Region, toDriver ? ISTHMUS_ACCESS_WRITE : ISTHMUS_ACCESS_READ, &region);
         if (!NT_SUCCESS(status))
         {
             return status;

@@ -47,7 +47,7 @@ DECLSPEC_NOINLINE static UCHAR IstTouch(const volatile UCHAR *Address)
     return *Address;
 }
 
-/* Reads a byte so that the page is there, then asks for its frame. The page can be trimmed in between: no frame then. */
+/* Reads a byte so that the page is there, then asks for its frame. Trimmed in between, it has no frame. */
 DECLSPEC_NOINLINE static UINT64 IstUserPfn(const volatile UCHAR *Address)
 {
     __try

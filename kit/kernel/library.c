@@ -34,7 +34,7 @@ PVOID IstFindRoutine(_In_z_ PCWSTR Name)
     return MmGetSystemRoutineAddress(&name);
 }
 
-/* A zeroed block of nonpaged, no-execute pool for the library's own objects; NULL if there is none. <= DISPATCH_LEVEL. */
+/* A zeroed block of nonpaged, no-execute pool for the library's own objects, or NULL. <= DISPATCH_LEVEL. */
 PVOID IstAllocate(_In_ SIZE_T Bytes)
 {
     if (Bytes > MAXULONG - sizeof(IST_BLOCK))

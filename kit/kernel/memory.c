@@ -5,8 +5,8 @@
  *   kind            pages come from             the MDL gets them by           kernel view
  *   user buffer     the process                 MmProbeAndLockPages, its mode  MmGetSystemAddressForMdlSafe
  *   nonpaged pool   ExAllocatePoolWithTag       MmBuildMdlForNonPagedPool      the block itself
- *   paged pool      ExAllocatePoolWithTag       MmProbeAndLockPages            MmGetSystemAddressForMdlSafe: the block's
- *                                                                              own address may still fault when trimmed
+ *   paged pool      ExAllocatePoolWithTag       MmProbeAndLockPages            MmGetSystemAddressForMdlSafe: the own
+ *                                                                              address may still fault when trimmed
  *   pages           MmAllocatePagesForMdl(Ex)   the same call                  MmGetSystemAddressForMdlSafe
  *
  * What a program is going to see is whole pages, zeroed: a pool block that shared a page with its neighbours would

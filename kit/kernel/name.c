@@ -9,12 +9,13 @@
  */
 #include "ist.h"
 
-typedef NTSTATUS(NTAPI *IST_ASSIGN_SECURITY)(PSECURITY_DESCRIPTOR, PSECURITY_DESCRIPTOR, PSECURITY_DESCRIPTOR *, BOOLEAN,
-                                             PSECURITY_SUBJECT_CONTEXT, PGENERIC_MAPPING, POOL_TYPE);
+typedef NTSTATUS(NTAPI *IST_ASSIGN_SECURITY)(PSECURITY_DESCRIPTOR, PSECURITY_DESCRIPTOR, PSECURITY_DESCRIPTOR *,
+                                             BOOLEAN, PSECURITY_SUBJECT_CONTEXT, PGENERIC_MAPPING, POOL_TYPE);
 typedef NTSTATUS(NTAPI *IST_DEASSIGN_SECURITY)(PSECURITY_DESCRIPTOR *);
 typedef BOOLEAN(NTAPI *IST_VALID_DESCRIPTOR)(PSECURITY_DESCRIPTOR, ULONG, SECURITY_INFORMATION);
 
-static GENERIC_MAPPING IstRegionMapping = {FILE_GENERIC_READ, FILE_GENERIC_WRITE, FILE_GENERIC_EXECUTE, FILE_ALL_ACCESS};
+static GENERIC_MAPPING IstRegionMapping = {FILE_GENERIC_READ, FILE_GENERIC_WRITE, FILE_GENERIC_EXECUTE,
+                                           FILE_ALL_ACCESS};
 
 /*
  * A name in upper case, as regions keep it beside the given one. Done ahead of the lock: upper case comes from a
@@ -87,14 +88,15 @@ static VOID IstSecurityFree(PSECURITY_DESCRIPTOR *Security)
     *Security = NULL;
 }
 
-/* Frees the descriptor of a region that drains. Its name was out of reach from the moment it wasn't live. PASSIVE_LEVEL. */
+/* Frees the descriptor of a region that drains; its name is out of reach since it isn't live. PASSIVE_LEVEL. */
 VOID IstNameForget(_Inout_ PISTHMUS_REGION Region)
 {
     IstSecurityFree(&Region->Security);
 }
 
 NTSTATUS IsthmusRegionName(_Inout_ PISTHMUS_SESSION Session, _In_ UINT64 Region, _In_ PCUNICODE_STRING Name,
-                           _In_reads_bytes_opt_(SecurityLength) PSECURITY_DESCRIPTOR Security, _In_ ULONG SecurityLength)
+                           _In_reads_bytes_opt_(SecurityLength) PSECURITY_DESCRIPTOR Security,
+                           _In_ ULONG SecurityLength)
 {
     WCHAR folded[ISTHMUS_NAME_CHARS];
     PISTHMUS_REGION region;

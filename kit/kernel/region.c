@@ -48,7 +48,7 @@ VOID IstRegionDereference(_In_ PISTHMUS_REGION Region)
     }
 }
 
-/* One holder less. TRUE: it was the last, and the caller must call IstRegionDrain after giving up the lock. Lock held. */
+/* One holder less. TRUE: it was the last, and the caller must drain the region after giving up the lock. Lock held. */
 BOOLEAN IstRegionDropLocked(_Inout_ PISTHMUS_REGION Region)
 {
     Region->Holders--;
@@ -392,8 +392,8 @@ NTSTATUS IsthmusRegionRead(_In_ PISTHMUS_REGION Region, _In_ UINT64 Offset, _Out
     return STATUS_SUCCESS;
 }
 
-NTSTATUS IsthmusRegionWrite(_In_ PISTHMUS_REGION Region, _In_ UINT64 Offset, _In_reads_bytes_(Length) const VOID *Buffer,
-                            _In_ SIZE_T Length)
+NTSTATUS IsthmusRegionWrite(_In_ PISTHMUS_REGION Region, _In_ UINT64 Offset,
+                            _In_reads_bytes_(Length) const VOID *Buffer, _In_ SIZE_T Length)
 {
     const UCHAR *from = Buffer;
     if (!(Region->Access & ISTHMUS_ACCESS_WRITE))

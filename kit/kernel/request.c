@@ -288,7 +288,8 @@ DECLSPEC_NOINLINE static NTSTATUS IstCopyIn(PVOID To, const VOID *From, SIZE_T L
     return STATUS_SUCCESS;
 }
 
-NTSTATUS IsthmusRequestInput(_In_ PIRP Irp, _In_ ULONG Offset, _Out_writes_bytes_(Length) PVOID Buffer, _In_ ULONG Length)
+NTSTATUS IsthmusRequestInput(_In_ PIRP Irp, _In_ ULONG Offset, _Out_writes_bytes_(Length) PVOID Buffer,
+                             _In_ ULONG Length)
 {
     PIO_STACK_LOCATION stack = IoGetCurrentIrpStackLocation(Irp);
     ULONG available = stack->Parameters.DeviceIoControl.InputBufferLength;
@@ -358,9 +359,10 @@ VOID IsthmusRequestRecord(_Inout_ PISTHMUS_SESSION Session, _In_ PIRP Irp, _In_ 
     last->Sequence++;
     last->Length = Length;
     last->MajorFunction = stack->MajorFunction;
-    last->ControlCode = stack->MajorFunction == IRP_MJ_DEVICE_CONTROL || stack->MajorFunction == IRP_MJ_INTERNAL_DEVICE_CONTROL
-                            ? stack->Parameters.DeviceIoControl.IoControlCode
-                            : 0;
+    last->ControlCode =
+        stack->MajorFunction == IRP_MJ_DEVICE_CONTROL || stack->MajorFunction == IRP_MJ_INTERNAL_DEVICE_CONTROL
+            ? stack->Parameters.DeviceIoControl.IoControlCode
+            : 0;
     last->Method = Request->Method;
     last->Crc32 = Crc32;
     last->MdlCount = 0;
@@ -385,7 +387,8 @@ VOID IsthmusRequestRecord(_Inout_ PISTHMUS_SESSION Session, _In_ PIRP Irp, _In_ 
     IstUnlock();
 }
 
-VOID IsthmusRequestQueryLast(_Inout_ PISTHMUS_SESSION Session, _In_ BOOLEAN Administrator, _Out_ ISTHMUS_LAST_REQUEST *Last)
+VOID IsthmusRequestQueryLast(_Inout_ PISTHMUS_SESSION Session, _In_ BOOLEAN Administrator,
+                             _Out_ ISTHMUS_LAST_REQUEST *Last)
 {
     IstLock();
     *Last = Session->Last;

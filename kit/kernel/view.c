@@ -66,7 +66,8 @@ static NTSTATUS IstViewMapSegments(PIST_VIEW View, PUCHAR Wanted)
     {
         PIST_SEGMENT segment = &region->Segments[i];
         PVOID address;
-        NTSTATUS status = IstMapUser(segment->Mdl, Wanted != NULL ? Wanted + segment->Offset : NULL, priority, &address);
+        NTSTATUS status =
+            IstMapUser(segment->Mdl, Wanted != NULL ? Wanted + segment->Offset : NULL, priority, &address);
         if (!NT_SUCCESS(status))
         {
             IstViewUnmapSegments(View);

@@ -30,8 +30,10 @@ static void Share(HISTHMUS Isthmus, const void *Address, UINT64 Length, DWORD Ac
     CheckDone(IsthmusChecksum(Isthmus, region, 0, Length, &crc), "checksum of %s", What);
     Check(crc == ours, "%s at %p: CRC-32 %08X by the driver, %08X here", What, Address, crc, ours);
     CheckError(IsthmusChecksum(Isthmus, region, 1, Length, &crc), ERROR_INVALID_PARAMETER, "checksum past the end");
-    CheckError(IsthmusChecksum(Isthmus, region, ~0ull, 2, &crc), ERROR_INVALID_PARAMETER, "checksum at a wrapping offset");
-    CheckError(IsthmusChecksum(Isthmus, region, 2, ~0ull - 1, &crc), ERROR_INVALID_PARAMETER, "checksum of a wrapping length");
+    CheckError(IsthmusChecksum(Isthmus, region, ~0ull, 2, &crc), ERROR_INVALID_PARAMETER,
+               "checksum at a wrapping offset");
+    CheckError(IsthmusChecksum(Isthmus, region, 2, ~0ull - 1, &crc), ERROR_INVALID_PARAMETER,
+               "checksum of a wrapping length");
     CheckDone(IsthmusRelease(Isthmus, region), "release %s", What);
     CheckError(IsthmusRelease(Isthmus, region), ERROR_NOT_FOUND, "release %s again", What);
 }
@@ -52,7 +54,8 @@ static BYTE *MakePages(void)
         return NULL;
     }
     Pattern(pages, 6 * PAGE, 1);
-    if (!VirtualProtect(pages + 4 * PAGE, PAGE, PAGE_READONLY, &old) || !VirtualProtect(pages + 5 * PAGE, PAGE, PAGE_NOACCESS, &old))
+    if (!VirtualProtect(pages + 4 * PAGE, PAGE, PAGE_READONLY, &old) ||
+        !VirtualProtect(pages + 5 * PAGE, PAGE, PAGE_NOACCESS, &old))
     {
         CheckDone(FALSE, "protect test pages");
     }
@@ -81,22 +84,28 @@ static void ShareBad(HISTHMUS Isthmus, BYTE *Pages)
     Share(Isthmus, Pages, PAGE, 0, ERROR_INVALID_PARAMETER, "for no access");
     Share(Isthmus, Pages, PAGE, ISTHMUS_ACCESS_WRITE, ERROR_INVALID_PARAMETER, "for writing only");
     Share(Isthmus, Pages + 4 * PAGE, PAGE, ISTHMUS_ACCESS_ALL, ERROR_NOACCESS, "a read-only page for writing");
-    Share(Isthmus, Pages + 3 * PAGE + 5, PAGE, ISTHMUS_ACCESS_ALL, ERROR_NOACCESS, "running into a read-only page for writing");
+    Share(Isthmus, Pages + 3 * PAGE + 5, PAGE, ISTHMUS_ACCESS_ALL, ERROR_NOACCESS,
+          "running into a read-only page for writing");
     Share(Isthmus, Pages + 5 * PAGE, PAGE, ISTHMUS_ACCESS_READ, ERROR_NOACCESS, "a page without access");
     Share(Isthmus, Pages + 6 * PAGE, PAGE, ISTHMUS_ACCESS_READ, ERROR_NOACCESS, "a reserved page");
-    Share(Isthmus, Pages + 3 * PAGE, 3 * PAGE, ISTHMUS_ACCESS_READ, ERROR_NOACCESS, "running into a page without access");
+    Share(Isthmus, Pages + 3 * PAGE, 3 * PAGE, ISTHMUS_ACCESS_READ, ERROR_NOACCESS,
+          "running into a page without access");
     Share(Isthmus, (const void *)(ULONG_PTR)&TestAddresses, 64, ISTHMUS_ACCESS_ALL, ERROR_NOACCESS, "code for writing");
 
-    static const UINT64 kernel[] = {0x0000800000000000ull, 0x7FFFFFFFFFFFF000ull, 0x8000000000000000ull, 0xFFFF800000000000ull,
-                                    0xFFFFF78000000000ull, 0xFFFFF80000000000ull, 0xFFFFFFFFFFFFF000ull, 0xFFFFFFFFFFFFFFFFull};
+    static const UINT64 kernel[] = {0x0000800000000000ull, 0x7FFFFFFFFFFFF000ull, 0x8000000000000000ull,
+                                    0xFFFF800000000000ull, 0xFFFFF78000000000ull, 0xFFFFF80000000000ull,
+                                    0xFFFFFFFFFFFFF000ull, 0xFFFFFFFFFFFFFFFFull};
     for (unsigned i = 0; i < sizeof(kernel) / sizeof(kernel[0]); i++)
     {
         Share(Isthmus, At(kernel[i]), 1, ISTHMUS_ACCESS_READ, ERROR_NOACCESS, "outside the user half");
     }
-    Share(Isthmus, At(0x00007FFFFFFF0000ull), 0x20000, ISTHMUS_ACCESS_READ, ERROR_NOACCESS, "across the end of user space");
-    Share(Isthmus, At(0xFFFFFFFFFFFFF000ull), 0x2000, ISTHMUS_ACCESS_READ, ERROR_ARITHMETIC_OVERFLOW, "across the end of all");
+    Share(Isthmus, At(0x00007FFFFFFF0000ull), 0x20000, ISTHMUS_ACCESS_READ, ERROR_NOACCESS,
+          "across the end of user space");
+    Share(Isthmus, At(0xFFFFFFFFFFFFF000ull), 0x2000, ISTHMUS_ACCESS_READ, ERROR_ARITHMETIC_OVERFLOW,
+          "across the end of all");
     Share(Isthmus, Pages, ~0ull, ISTHMUS_ACCESS_READ, ERROR_ARITHMETIC_OVERFLOW, "2^64-1 bytes");
-    Share(Isthmus, Pages, 0ull - (UINT64)(ULONG_PTR)Pages + 1, ISTHMUS_ACCESS_READ, ERROR_ARITHMETIC_OVERFLOW, "one byte too many");
+    Share(Isthmus, Pages, 0ull - (UINT64)(ULONG_PTR)Pages + 1, ISTHMUS_ACCESS_READ, ERROR_ARITHMETIC_OVERFLOW,
+          "one byte too many");
     Share(Isthmus, Pages, 0ull - (UINT64)(ULONG_PTR)Pages, ISTHMUS_ACCESS_READ, ERROR_NOACCESS, "up to the end of all");
     Share(Isthmus, Pages, 0x8000000000000000ull, ISTHMUS_ACCESS_READ, ERROR_NOACCESS, "2^63 bytes");
     Share(Isthmus, Pages, 0x7FF000000000ull, ISTHMUS_ACCESS_READ, ERROR_NOT_ENOUGH_QUOTA, "almost all of user space");
@@ -121,18 +130,20 @@ static void AllocateSizes(HISTHMUS Isthmus)
         for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
         {
             UINT64 region;
-            CheckError(IsthmusAllocate(Isthmus, kind, sizes[i].Length, &region), sizes[i].Wanted, "allocate kind %lu, 0x%llX bytes",
-                       (unsigned long)kind, (unsigned long long)sizes[i].Length);
+            CheckError(IsthmusAllocate(Isthmus, kind, sizes[i].Length, &region), sizes[i].Wanted,
+                       "allocate kind %lu, 0x%llX bytes", (unsigned long)kind, (unsigned long long)sizes[i].Length);
         }
     }
 }
 
 /* One transfer with addresses of the caller's choice; nothing but an error and no harm is wanted. */
-static void TransferBad(HANDLE Device, DWORD Code, DWORD Direction, UINT64 Region, const void *Data, DWORD Length, const char *What)
+static void TransferBad(HANDLE Device, DWORD Code, DWORD Direction, UINT64 Region, const void *Data, DWORD Length,
+                        const char *What)
 {
     ISTHMUS_TRANSFER query = {{ISTHMUS_REVISION, sizeof(query)}, Region, 0, Direction, 0};
-    CheckError(Raw(Device, Code, &query, sizeof(query), (void *)Data, Length, NULL), ERROR_NOACCESS, "%s, method %lu, %s", What,
-               (unsigned long)(Code & 3), Direction == ISTHMUS_TO_DRIVER ? "to the driver" : "from the driver");
+    CheckError(Raw(Device, Code, &query, sizeof(query), (void *)Data, Length, NULL), ERROR_NOACCESS,
+               "%s, method %lu, %s", What, (unsigned long)(Code & 3),
+               Direction == ISTHMUS_TO_DRIVER ? "to the driver" : "from the driver");
 }
 
 static void TransfersBad(BYTE *Pages)
@@ -144,7 +155,8 @@ static void TransfersBad(BYTE *Pages)
     {
         return;
     }
-    CheckDone(Raw(device, IOCTL_ISTHMUS_ALLOCATE, &allocate, sizeof(allocate), &info, sizeof(info), NULL), "a region for transfers");
+    CheckDone(Raw(device, IOCTL_ISTHMUS_ALLOCATE, &allocate, sizeof(allocate), &info, sizeof(info), NULL),
+              "a region for transfers");
 
     static const DWORD toDriver[] = {IOCTL_ISTHMUS_TRANSFER_IN_DIRECT, IOCTL_ISTHMUS_TRANSFER_NEITHER};
     static const DWORD fromDriver[] = {IOCTL_ISTHMUS_TRANSFER_OUT_DIRECT, IOCTL_ISTHMUS_TRANSFER_NEITHER};
@@ -159,17 +171,21 @@ static void TransfersBad(BYTE *Pages)
         TransferBad(device, out, ISTHMUS_FROM_DRIVER, info.Region, NULL, PAGE, "null");
         TransferBad(device, out, ISTHMUS_FROM_DRIVER, info.Region, At(0xFFFFF80000000000ull), PAGE, "a kernel address");
         TransferBad(device, out, ISTHMUS_FROM_DRIVER, info.Region, Pages + 4 * PAGE, PAGE, "a read-only page");
-        TransferBad(device, out, ISTHMUS_FROM_DRIVER, info.Region, Pages + 3 * PAGE + 7, PAGE, "running into a read-only page");
+        TransferBad(device, out, ISTHMUS_FROM_DRIVER, info.Region, Pages + 3 * PAGE + 7, PAGE,
+                    "running into a read-only page");
         TransferBad(device, out, ISTHMUS_FROM_DRIVER, info.Region, Pages + 6 * PAGE, PAGE, "a reserved page");
     }
     /* Parameters at bad addresses, which only neither passes through to the driver. */
-    CheckError(Raw(device, IOCTL_ISTHMUS_TRANSFER_NEITHER, NULL, sizeof(ISTHMUS_TRANSFER), Pages, 16, NULL), ERROR_NOACCESS,
-               "neither, parameters at null");
-    CheckError(Raw(device, IOCTL_ISTHMUS_TRANSFER_NEITHER, At(0xFFFFF80000000000ull), sizeof(ISTHMUS_TRANSFER), Pages, 16, NULL),
+    CheckError(Raw(device, IOCTL_ISTHMUS_TRANSFER_NEITHER, NULL, sizeof(ISTHMUS_TRANSFER), Pages, 16, NULL),
+               ERROR_NOACCESS, "neither, parameters at null");
+    CheckError(Raw(device, IOCTL_ISTHMUS_TRANSFER_NEITHER, At(0xFFFFF80000000000ull), sizeof(ISTHMUS_TRANSFER), Pages,
+                   16, NULL),
                ERROR_NOACCESS, "neither, parameters at a kernel address");
-    CheckError(Raw(device, IOCTL_ISTHMUS_TRANSFER_NEITHER, Pages + 5 * PAGE - 8, sizeof(ISTHMUS_TRANSFER), Pages, 16, NULL),
-               ERROR_NOACCESS, "neither, parameters running into no access");
-    CheckError(Raw(device, IOCTL_ISTHMUS_TRANSFER_NEITHER, At(0x0000800000000000ull), sizeof(ISTHMUS_TRANSFER), Pages, 16, NULL),
+    CheckError(
+        Raw(device, IOCTL_ISTHMUS_TRANSFER_NEITHER, Pages + 5 * PAGE - 8, sizeof(ISTHMUS_TRANSFER), Pages, 16, NULL),
+        ERROR_NOACCESS, "neither, parameters running into no access");
+    CheckError(Raw(device, IOCTL_ISTHMUS_TRANSFER_NEITHER, At(0x0000800000000000ull), sizeof(ISTHMUS_TRANSFER), Pages,
+                   16, NULL),
                ERROR_NOACCESS, "neither, parameters at a non-canonical address");
     CloseHandle(device);
 }
@@ -183,14 +199,19 @@ static void FilesBad(const wchar_t *Name, const char *What, BYTE *Pages)
     {
         return;
     }
-    CheckError(WriteFile(device, At(0xFFFFF80000000000ull), PAGE, &got, NULL), ERROR_NOACCESS, "%s: write from a kernel address", What);
-    CheckError(WriteFile(device, Pages + 5 * PAGE, 1, &got, NULL), ERROR_NOACCESS, "%s: write from a page without access", What);
-    CheckError(WriteFile(device, Pages + 4 * PAGE, 2 * PAGE, &got, NULL), ERROR_NOACCESS, "%s: write running into one", What);
-    CheckError(ReadFile(device, Pages + 4 * PAGE, 16, &got, NULL), ERROR_NOACCESS, "%s: read into a read-only page", What);
-    CheckError(ReadFile(device, (void *)At(0xFFFFF80000000000ull), 16, &got, NULL), ERROR_NOACCESS, "%s: read into a kernel address",
+    CheckError(WriteFile(device, At(0xFFFFF80000000000ull), PAGE, &got, NULL), ERROR_NOACCESS,
+               "%s: write from a kernel address", What);
+    CheckError(WriteFile(device, Pages + 5 * PAGE, 1, &got, NULL), ERROR_NOACCESS,
+               "%s: write from a page without access", What);
+    CheckError(WriteFile(device, Pages + 4 * PAGE, 2 * PAGE, &got, NULL), ERROR_NOACCESS, "%s: write running into one",
                What);
+    CheckError(ReadFile(device, Pages + 4 * PAGE, 16, &got, NULL), ERROR_NOACCESS, "%s: read into a read-only page",
+               What);
+    CheckError(ReadFile(device, (void *)At(0xFFFFF80000000000ull), 16, &got, NULL), ERROR_NOACCESS,
+               "%s: read into a kernel address", What);
     CheckDone(WriteFile(device, Pages, 0, &got, NULL) && got == 0, "%s: write no bytes", What);
-    CheckDone(WriteFile(device, Pages + 1, 3 * PAGE, &got, NULL) && got == 3 * PAGE, "%s: write three pages' length", What);
+    CheckDone(WriteFile(device, Pages + 1, 3 * PAGE, &got, NULL) && got == 3 * PAGE, "%s: write three pages' length",
+              What);
     CloseHandle(device);
 }
 

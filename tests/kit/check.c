@@ -124,10 +124,11 @@ void TakeCounters(ISTHMUS_STATISTICS *Counters)
 
 static BOOL SameCounters(const ISTHMUS_STATISTICS *A, const ISTHMUS_STATISTICS *B)
 {
-    return A->Sessions == B->Sessions && A->Regions == B->Regions && A->Views == B->Views && A->LockedBytes == B->LockedBytes &&
-           A->AllocatedBytes == B->AllocatedBytes && A->Mdls == B->Mdls && A->Locks == B->Locks &&
-           A->KernelMappings == B->KernelMappings && A->UserMappings == B->UserMappings && A->PoolBlocks == B->PoolBlocks &&
-           A->PoolBytes == B->PoolBytes && A->PageAllocations == B->PageAllocations && A->Watches == B->Watches;
+    return A->Sessions == B->Sessions && A->Regions == B->Regions && A->Views == B->Views &&
+           A->LockedBytes == B->LockedBytes && A->AllocatedBytes == B->AllocatedBytes && A->Mdls == B->Mdls &&
+           A->Locks == B->Locks && A->KernelMappings == B->KernelMappings && A->UserMappings == B->UserMappings &&
+           A->PoolBlocks == B->PoolBlocks && A->PoolBytes == B->PoolBytes && A->PageAllocations == B->PageAllocations &&
+           A->Watches == B->Watches;
 }
 
 void CheckSame(const ISTHMUS_STATISTICS *Before, const char *What)
@@ -143,8 +144,9 @@ void CheckSame(const ISTHMUS_STATISTICS *Before, const char *What)
           "%s left nothing: sessions %lld regions %lld views %lld locks %lld mdls %lld kernel maps %lld user maps %lld "
           "pages %lld pool %lld",
           What, (long long)(now.Sessions - Before->Sessions), (long long)(now.Regions - Before->Regions),
-          (long long)(now.Views - Before->Views), (long long)(now.Locks - Before->Locks), (long long)(now.Mdls - Before->Mdls),
-          (long long)(now.KernelMappings - Before->KernelMappings), (long long)(now.UserMappings - Before->UserMappings),
+          (long long)(now.Views - Before->Views), (long long)(now.Locks - Before->Locks),
+          (long long)(now.Mdls - Before->Mdls), (long long)(now.KernelMappings - Before->KernelMappings),
+          (long long)(now.UserMappings - Before->UserMappings),
           (long long)(now.PageAllocations - Before->PageAllocations), (long long)(now.PoolBlocks - Before->PoolBlocks));
 }
 

@@ -10,12 +10,13 @@
 static BOOL SetParameter(const wchar_t *Name, DWORD Value)
 {
     HKEY key;
-    if (RegCreateKeyExW(HKEY_LOCAL_MACHINE, L"System\\CurrentControlSet\\Services\\" ISTHMUS_SERVICE_W L"\\Parameters", 0, NULL, 0,
-                        KEY_SET_VALUE, NULL, &key, NULL) != ERROR_SUCCESS)
+    if (RegCreateKeyExW(HKEY_LOCAL_MACHINE, L"System\\CurrentControlSet\\Services\\" ISTHMUS_SERVICE_W L"\\Parameters",
+                        0, NULL, 0, KEY_SET_VALUE, NULL, &key, NULL) != ERROR_SUCCESS)
     {
         return FALSE;
     }
-    LONG error = Value != 0 ? RegSetValueExW(key, Name, 0, REG_DWORD, (const BYTE *)&Value, sizeof(Value)) : RegDeleteValueW(key, Name);
+    LONG error = Value != 0 ? RegSetValueExW(key, Name, 0, REG_DWORD, (const BYTE *)&Value, sizeof(Value))
+                            : RegDeleteValueW(key, Name);
     RegCloseKey(key);
     return error == ERROR_SUCCESS;
 }
@@ -25,7 +26,8 @@ static BOOL Restart(void)
     SERVICE_STATUS status;
     SC_HANDLE manager = OpenSCManagerW(NULL, NULL, SC_MANAGER_CONNECT);
     SC_HANDLE service = manager != NULL ? OpenServiceW(manager, ISTHMUS_SERVICE_W, SERVICE_START | SERVICE_STOP) : NULL;
-    BOOL done = service != NULL && ControlService(service, SERVICE_CONTROL_STOP, &status) && StartServiceW(service, 0, NULL);
+    BOOL done =
+        service != NULL && ControlService(service, SERVICE_CONTROL_STOP, &status) && StartServiceW(service, 0, NULL);
     DWORD error = GetLastError();
     if (service != NULL)
     {
@@ -51,9 +53,11 @@ static void CheckSegments(HISTHMUS Isthmus, UINT64 Region, UINT64 View, UINT64 L
     UINT32 same = 0, pages = 0;
     for (UINT32 i = 0; i < Wanted; i++)
     {
-        if (!CheckDone(IsthmusDescribe(Isthmus, Region, View, i, 0, &d.Description, sizeof(d)), "describe segment %u", i) ||
-            !Check(d.Description.Segments == Wanted && d.Description.SegmentOffset == covered, "it starts at %llu, one of %u",
-                   (unsigned long long)d.Description.SegmentOffset, d.Description.Segments))
+        if (!CheckDone(IsthmusDescribe(Isthmus, Region, View, i, 0, &d.Description, sizeof(d)), "describe segment %u",
+                       i) ||
+            !Check(d.Description.Segments == Wanted && d.Description.SegmentOffset == covered,
+                   "it starts at %llu, one of %u", (unsigned long long)d.Description.SegmentOffset,
+                   d.Description.Segments))
         {
             return;
         }
@@ -63,8 +67,8 @@ static void CheckSegments(HISTHMUS Isthmus, UINT64 Region, UINT64 View, UINT64 L
             same += d.Pages[page].MdlPfn == d.Pages[page].KernelPfn && d.Pages[page].KernelPfn == d.Pages[page].UserPfn;
         }
     }
-    Check(covered >= Length && covered < Length + PAGE && same == pages, "%u segments cover %llu bytes; %u of %u frames agree", Wanted,
-          (unsigned long long)covered, same, pages);
+    Check(covered >= Length && covered < Length + PAGE && same == pages,
+          "%u segments cover %llu bytes; %u of %u frames agree", Wanted, (unsigned long long)covered, same, pages);
 }
 
 static void TestSegments(HISTHMUS Isthmus)
@@ -73,17 +77,21 @@ static void TestSegments(HISTHMUS Isthmus)
     UINT32 crc = 0;
     BYTE *memory = VirtualAlloc(NULL, (SIZE_T)length + PAGE, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
     Pattern(memory, (size_t)length + PAGE, 21);
-    if (CheckDone(IsthmusShare(Isthmus, memory + 0xF01, length, ISTHMUS_ACCESS_ALL, &region), "share across ten segments"))
+    if (CheckDone(IsthmusShare(Isthmus, memory + 0xF01, length, ISTHMUS_ACCESS_ALL, &region),
+                  "share across ten segments"))
     {
         CheckSegments(Isthmus, region, 0, length, 10);
-        CheckDone(IsthmusChecksum(Isthmus, region, 0, length, &crc) && crc == Crc(memory + 0xF01, (size_t)length), "CRC-32 %08X", crc);
-        CheckDone(IsthmusChecksum(Isthmus, region, SEGMENT - 0xF01 - 5, 10, &crc) && crc == Crc(memory + SEGMENT - 5, 10),
+        CheckDone(IsthmusChecksum(Isthmus, region, 0, length, &crc) && crc == Crc(memory + 0xF01, (size_t)length),
+                  "CRC-32 %08X", crc);
+        CheckDone(IsthmusChecksum(Isthmus, region, SEGMENT - 0xF01 - 5, 10, &crc) &&
+                      crc == Crc(memory + SEGMENT - 5, 10),
                   "CRC-32 of ten bytes across two segments %08X", crc);
         CheckDone(IsthmusRelease(Isthmus, region), "release");
     }
     for (DWORD kind = ISTHMUS_KIND_NONPAGED_POOL; kind <= ISTHMUS_KIND_PAGES; kind++)
     {
-        if (!CheckDone(IsthmusAllocate(Isthmus, kind, length, &region), "allocate kind %lu across ten segments", (unsigned long)kind))
+        if (!CheckDone(IsthmusAllocate(Isthmus, kind, length, &region), "allocate kind %lu across ten segments",
+                       (unsigned long)kind))
         {
             continue;
         }
@@ -92,7 +100,8 @@ static void TestSegments(HISTHMUS Isthmus)
         {
             memcpy(shown, memory, (size_t)length);
             CheckSegments(Isthmus, region, view, length, 10);
-            CheckDone(IsthmusChecksum(Isthmus, region, 0, length, &crc) && crc == Crc(memory, (size_t)length), "CRC-32 %08X", crc);
+            CheckDone(IsthmusChecksum(Isthmus, region, 0, length, &crc) && crc == Crc(memory, (size_t)length),
+                      "CRC-32 %08X", crc);
         }
         CheckDone(IsthmusRelease(Isthmus, region), "release");
     }
@@ -103,7 +112,8 @@ static void TestSegments(HISTHMUS Isthmus)
     CheckDone(Raw(device, IOCTL_ISTHMUS_TRANSFER_NEITHER, &query, sizeof(query), memory + 1, (DWORD)length, NULL) &&
                   Raw(device, IOCTL_ISTHMUS_LAST_REQUEST, NULL, 0, &last, sizeof(last), NULL),
               "neither across ten segments");
-    Check(last.MdlCount == 10 && last.Crc32 == Crc(memory + 1, (size_t)length), "%u MDLs, CRC-32 %08X", last.MdlCount, last.Crc32);
+    Check(last.MdlCount == 10 && last.Crc32 == Crc(memory + 1, (size_t)length), "%u MDLs, CRC-32 %08X", last.MdlCount,
+          last.Crc32);
     CloseHandle(device);
     VirtualFree(memory, 0, MEM_RELEASE);
 }
@@ -119,22 +129,26 @@ static void TestQuotas(HISTHMUS Isthmus)
         CheckDone(IsthmusAllocate(Isthmus, ISTHMUS_KIND_PAGES, PAGE, &regions[i]), "region %d of 4", i + 1);
     }
     CheckError(IsthmusAllocate(Isthmus, ISTHMUS_KIND_PAGES, PAGE, &region), ERROR_NOT_ENOUGH_QUOTA, "region 5 of 4");
-    CheckError(IsthmusShare(Isthmus, bytes, sizeof(bytes), ISTHMUS_ACCESS_READ, &region), ERROR_NOT_ENOUGH_QUOTA, "one more, shared");
+    CheckError(IsthmusShare(Isthmus, bytes, sizeof(bytes), ISTHMUS_ACCESS_READ, &region), ERROR_NOT_ENOUGH_QUOTA,
+               "one more, shared");
     for (int i = 0; i < 3; i++)
     {
         CheckDone(IsthmusMap(Isthmus, regions[i], ISTHMUS_ACCESS_ALL, &views[i]) != NULL, "view %d of 3", i + 1);
     }
-    CheckError(IsthmusMap(Isthmus, regions[3], ISTHMUS_ACCESS_ALL, &views[3]) != NULL, ERROR_NOT_ENOUGH_QUOTA, "view 4 of 3");
+    CheckError(IsthmusMap(Isthmus, regions[3], ISTHMUS_ACCESS_ALL, &views[3]) != NULL, ERROR_NOT_ENOUGH_QUOTA,
+               "view 4 of 3");
     for (int i = 0; i < 4; i++)
     {
         CheckDone(IsthmusRelease(Isthmus, regions[i]), "release");
     }
-    CheckError(IsthmusAllocate(Isthmus, ISTHMUS_KIND_PAGES, 0x100001, &region), ERROR_NOT_ENOUGH_QUOTA, "a byte more than the bytes allowed");
+    CheckError(IsthmusAllocate(Isthmus, ISTHMUS_KIND_PAGES, 0x100001, &region), ERROR_NOT_ENOUGH_QUOTA,
+               "a byte more than the bytes allowed");
     CheckDone(IsthmusAllocate(Isthmus, ISTHMUS_KIND_PAGES, 0x100000, &region), "exactly the bytes allowed");
     CheckError(IsthmusAllocate(Isthmus, ISTHMUS_KIND_PAGES, 1, &regions[0]), ERROR_NOT_ENOUGH_QUOTA, "one page more");
     CheckDone(IsthmusRelease(Isthmus, region), "release");
     IsthmusStatistics(Isthmus, &after);
-    Check(after.Refusals == before.Refusals + 5, "%llu refusals were counted", (unsigned long long)(after.Refusals - before.Refusals));
+    Check(after.Refusals == before.Refusals + 5, "%llu refusals were counted",
+          (unsigned long long)(after.Refusals - before.Refusals));
 }
 
 void TestConfiguration(void)

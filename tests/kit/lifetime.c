@@ -22,7 +22,8 @@ static int HoldEverything(HISTHMUS *Isthmus)
     }
     for (DWORD kind = ISTHMUS_KIND_NONPAGED_POOL; kind <= ISTHMUS_KIND_PAGES; kind++)
     {
-        if (!IsthmusAllocate(*Isthmus, kind, 5 * PAGE, &region) || IsthmusMap(*Isthmus, region, ISTHMUS_ACCESS_ALL, &view) == NULL ||
+        if (!IsthmusAllocate(*Isthmus, kind, 5 * PAGE, &region) ||
+            IsthmusMap(*Isthmus, region, ISTHMUS_ACCESS_ALL, &view) == NULL ||
             IsthmusMap(*Isthmus, region, ISTHMUS_ACCESS_ALL, &view) == NULL)
         {
             return 12;
@@ -71,7 +72,8 @@ static int Duplicate(DWORD ParentId)
     HANDLE parent = OpenProcess(PROCESS_DUP_HANDLE, FALSE, ParentId);
     HISTHMUS isthmus = IsthmusOpen(0);
     memset(buffer, 0x31, sizeof(buffer));
-    if (parent == NULL || isthmus == NULL || !IsthmusShare(isthmus, buffer, sizeof(buffer), ISTHMUS_ACCESS_ALL, &region) ||
+    if (parent == NULL || isthmus == NULL ||
+        !IsthmusShare(isthmus, buffer, sizeof(buffer), ISTHMUS_ACCESS_ALL, &region) ||
         !IsthmusAllocate(isthmus, ISTHMUS_KIND_PAGES, 2 * PAGE, &region))
     {
         return 0;
@@ -82,7 +84,8 @@ static int Duplicate(DWORD ParentId)
         return 0;
     }
     memset(memory, 0x42, 2 * PAGE);
-    if (!DuplicateHandle(GetCurrentProcess(), IsthmusGetHandle(isthmus), parent, &there, 0, FALSE, DUPLICATE_SAME_ACCESS))
+    if (!DuplicateHandle(GetCurrentProcess(), IsthmusGetHandle(isthmus), parent, &there, 0, FALSE,
+                         DUPLICATE_SAME_ACCESS))
     {
         return 0;
     }
@@ -188,9 +191,11 @@ static void TestEnds(void)
         }
         Sleep(20);
     }
-    Check(during.Regions == before.Regions + 4 && during.Views == before.Views + 6 && during.LockedBytes > before.LockedBytes,
-          "a process holds %llu regions, %llu views, %llu locked bytes", (unsigned long long)(during.Regions - before.Regions),
-          (unsigned long long)(during.Views - before.Views), (unsigned long long)(during.LockedBytes - before.LockedBytes));
+    Check(during.Regions == before.Regions + 4 && during.Views == before.Views + 6 &&
+              during.LockedBytes > before.LockedBytes,
+          "a process holds %llu regions, %llu views, %llu locked bytes",
+          (unsigned long long)(during.Regions - before.Regions), (unsigned long long)(during.Views - before.Views),
+          (unsigned long long)(during.LockedBytes - before.LockedBytes));
     if (process != NULL)
     {
         Sleep(20); /* the name is given last */
@@ -241,7 +246,8 @@ static void TestDuplicate(void)
     }
     /* Ids count up: the session's, the shared buffer's, the pages'. */
     UINT64 buffer = version.Session + 1, pages = version.Session + 2;
-    CheckError(IsthmusChecksum(isthmus, buffer, 0, 1, &crc), ERROR_NOT_LOCKED, "the dead process's buffer was taken back");
+    CheckError(IsthmusChecksum(isthmus, buffer, 0, 1, &crc), ERROR_NOT_LOCKED,
+               "the dead process's buffer was taken back");
     CheckError(IsthmusMap(isthmus, buffer, ISTHMUS_ACCESS_ALL, &view) != NULL, ERROR_NOT_LOCKED, "it can't be mapped");
     CheckDone(IsthmusRelease(isthmus, buffer), "it can be released");
     CheckDone(IsthmusChecksum(isthmus, pages, 0, 2 * PAGE, &crc), "the driver's pages live on, CRC-32 %08X", crc);

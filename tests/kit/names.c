@@ -27,14 +27,18 @@ static void TestNameRules(HISTHMUS Isthmus, UINT64 Region)
     raw.Name.Header.Revision = ISTHMUS_REVISION;
     raw.Name.Header.Size = sizeof(raw.Name);
     raw.Name.NameLength = 3;
-    CheckError(Raw(device, IOCTL_ISTHMUS_NAME, &raw, sizeof(raw.Name), NULL, 0, NULL), ERROR_INVALID_PARAMETER, "half a character");
+    CheckError(Raw(device, IOCTL_ISTHMUS_NAME, &raw, sizeof(raw.Name), NULL, 0, NULL), ERROR_INVALID_PARAMETER,
+               "half a character");
     raw.Name.NameLength = 0xFFFFFFFE;
-    CheckError(Raw(device, IOCTL_ISTHMUS_NAME, &raw, sizeof(raw.Name), NULL, 0, NULL), ERROR_INVALID_PARAMETER, "2^32-2 bytes of name");
+    CheckError(Raw(device, IOCTL_ISTHMUS_NAME, &raw, sizeof(raw.Name), NULL, 0, NULL), ERROR_INVALID_PARAMETER,
+               "2^32-2 bytes of name");
     raw.Name.NameLength = 8;
     raw.Name.SecurityLength = sizeof(raw.Junk) + 1;
-    CheckError(Raw(device, IOCTL_ISTHMUS_NAME, &raw, sizeof(raw), NULL, 0, NULL), ERROR_BAD_LENGTH, "a descriptor longer than given");
+    CheckError(Raw(device, IOCTL_ISTHMUS_NAME, &raw, sizeof(raw), NULL, 0, NULL), ERROR_BAD_LENGTH,
+               "a descriptor longer than given");
     raw.Name.SecurityLength = 0xFFFFFFFF;
-    CheckError(Raw(device, IOCTL_ISTHMUS_NAME, &raw, sizeof(raw), NULL, 0, NULL), ERROR_INVALID_PARAMETER, "2^32-1 bytes of descriptor");
+    CheckError(Raw(device, IOCTL_ISTHMUS_NAME, &raw, sizeof(raw), NULL, 0, NULL), ERROR_INVALID_PARAMETER,
+               "2^32-1 bytes of descriptor");
 
     /* A descriptor that is none, on a region of this handle. */
     ISTHMUS_ALLOCATE allocate = {{ISTHMUS_REVISION, sizeof(allocate)}, PAGE, ISTHMUS_KIND_PAGES, 0};
@@ -43,7 +47,8 @@ static void TestNameRules(HISTHMUS Isthmus, UINT64 Region)
     raw.Name.Region = info.Region;
     raw.Name.SecurityLength = sizeof(raw.Junk);
     memset(raw.Junk, 0xAB, sizeof(raw.Junk));
-    CheckError(Raw(device, IOCTL_ISTHMUS_NAME, &raw, sizeof(raw), NULL, 0, NULL), ERROR_INVALID_SECURITY_DESCR, "junk as descriptor");
+    CheckError(Raw(device, IOCTL_ISTHMUS_NAME, &raw, sizeof(raw), NULL, 0, NULL), ERROR_INVALID_SECURITY_DESCR,
+               "junk as descriptor");
     CloseHandle(device);
 }
 
@@ -62,16 +67,22 @@ void TestNames(void)
     if (CheckDone(IsthmusName(maker, region, L"kit-test One", NULL), "name a region"))
     {
         CheckError(IsthmusName(maker, region, L"kit-test Two", NULL), ERROR_BAD_COMMAND, "name it again");
-        CheckError(IsthmusName(maker, second, L"KIT-TEST one", NULL), ERROR_ALREADY_EXISTS, "the same name for another");
-        CheckError(IsthmusOpenNamed(opener, L"kit-test none", ISTHMUS_ACCESS_READ, &opened), ERROR_FILE_NOT_FOUND, "open a wrong name");
-        CheckError(IsthmusOpenNamed(opener, L"kit-test One", 0, &opened), ERROR_INVALID_PARAMETER, "open it for nothing");
+        CheckError(IsthmusName(maker, second, L"KIT-TEST one", NULL), ERROR_ALREADY_EXISTS,
+                   "the same name for another");
+        CheckError(IsthmusOpenNamed(opener, L"kit-test none", ISTHMUS_ACCESS_READ, &opened), ERROR_FILE_NOT_FOUND,
+                   "open a wrong name");
+        CheckError(IsthmusOpenNamed(opener, L"kit-test One", 0, &opened), ERROR_INVALID_PARAMETER,
+                   "open it for nothing");
         if (CheckDone(IsthmusOpenNamed(opener, L"Kit-Test one", ISTHMUS_ACCESS_READ, &opened), "open it for reading"))
         {
-            CheckError(IsthmusMap(opener, opened, ISTHMUS_ACCESS_ALL, &viewB) != NULL, ERROR_ACCESS_DENIED, "map it for writing");
-            CheckError(IsthmusName(opener, opened, L"kit-test Three", NULL), ERROR_ACCESS_DENIED, "name what was only opened");
+            CheckError(IsthmusMap(opener, opened, ISTHMUS_ACCESS_ALL, &viewB) != NULL, ERROR_ACCESS_DENIED,
+                       "map it for writing");
+            CheckError(IsthmusName(opener, opened, L"kit-test Three", NULL), ERROR_ACCESS_DENIED,
+                       "name what was only opened");
             CheckError(IsthmusWatch(opener, opened, 0, 1, 1, 100), ERROR_ACCESS_DENIED, "watch it");
         }
-        if (CheckDone(IsthmusOpenNamed(opener, L"kit-test one", ISTHMUS_ACCESS_ALL, &opened), "open it for reading and writing"))
+        if (CheckDone(IsthmusOpenNamed(opener, L"kit-test one", ISTHMUS_ACCESS_ALL, &opened),
+                      "open it for reading and writing"))
         {
             BYTE *a = IsthmusMap(maker, region, ISTHMUS_ACCESS_ALL, &viewA);
             BYTE *b = IsthmusMap(opener, opened, ISTHMUS_ACCESS_ALL, &viewB);
@@ -83,7 +94,8 @@ void TestNames(void)
             CheckDone(IsthmusRelease(maker, region), "the maker releases it");
             CheckDone(IsthmusChecksum(opener, opened, 0, 2 * PAGE, &crc), "the opener still has it");
             Check(b == NULL || b[PAGE + 5] == 0x77, "and its view");
-            CheckError(IsthmusName(maker, second, L"kit-test one", NULL), ERROR_ALREADY_EXISTS, "the name is still taken");
+            CheckError(IsthmusName(maker, second, L"kit-test one", NULL), ERROR_ALREADY_EXISTS,
+                       "the name is still taken");
             CheckDone(IsthmusRelease(opener, opened), "the opener releases it too");
             CheckDone(IsthmusName(maker, second, L"kit-test one", NULL), "now the name is free");
         }
@@ -103,7 +115,8 @@ void TestPeek(void)
     BYTE bytes[16];
     ISTHMUS_VERSION version;
     ISTHMUS_PEEK_RESULT result;
-    ISTHMUS_PEEK query = {{ISTHMUS_REVISION, sizeof(query)}, (UINT64)(ULONG_PTR)bytes, 0, 0, 0, ISTHMUS_PEEK_CALLER, sizeof(bytes)};
+    ISTHMUS_PEEK query = {
+        {ISTHMUS_REVISION, sizeof(query)}, (UINT64)(ULONG_PTR)bytes, 0, 0, 0, ISTHMUS_PEEK_CALLER, sizeof(bytes)};
     HANDLE device = OpenDevice(ISTHMUS_DEVICE_NEITHER_W);
     if (device == INVALID_HANDLE_VALUE || !Raw(device, IOCTL_ISTHMUS_VERSION, NULL, 0, &version, sizeof(version), NULL))
     {
@@ -116,13 +129,15 @@ void TestPeek(void)
         CloseHandle(device);
         return;
     }
-    CheckDone(Peek(device, &query, &result) && result.Status == 0 && memcmp(result.Bytes, bytes, sizeof(bytes)) == 0, "peek at our bytes");
-    static const UINT64 bad[] = {0, 0x1000, 0x0000800000000000ull, 0xFFFF800000000000ull, 0xFFFFF80000000000ull, 0xFFFFFFFFFFFFFFF8ull};
+    CheckDone(Peek(device, &query, &result) && result.Status == 0 && memcmp(result.Bytes, bytes, sizeof(bytes)) == 0,
+              "peek at our bytes");
+    static const UINT64 bad[] = {
+        0, 0x1000, 0x0000800000000000ull, 0xFFFF800000000000ull, 0xFFFFF80000000000ull, 0xFFFFFFFFFFFFFFF8ull};
     for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
     {
         query.Address = bad[i];
-        CheckDone(Peek(device, &query, &result) && result.Status == 0xC0000005 && result.Length == 0, "peek at 0x%llX: status 0x%08X",
-                  (unsigned long long)bad[i], result.Status);
+        CheckDone(Peek(device, &query, &result) && result.Status == 0xC0000005 && result.Length == 0,
+                  "peek at 0x%llX: status 0x%08X", (unsigned long long)bad[i], result.Status);
     }
     query.Address = (UINT64)(ULONG_PTR)bytes;
     query.Length = 0;
@@ -136,6 +151,7 @@ void TestPeek(void)
     query.ProcessId = 4;
     CheckError(Peek(device, &query, &result), ERROR_ACCESS_DENIED, "peek into a process that didn't open the driver");
     query.ProcessId = 0x7FFFFFFC;
-    Check(!Peek(device, &query, &result), "peek into a process that isn't there: error %lu", (unsigned long)GetLastError());
+    Check(!Peek(device, &query, &result), "peek into a process that isn't there: error %lu",
+          (unsigned long)GetLastError());
     CloseHandle(device);
 }

@@ -23,7 +23,8 @@ static void Tally(RACE *Race, BOOL Done)
     {
         InterlockedIncrement(&Race->Uses);
     }
-    else if (error == ERROR_NOT_FOUND || error == ERROR_NOT_LOCKED || error == ERROR_INVALID_HANDLE || error == ERROR_BUSY)
+    else if (error == ERROR_NOT_FOUND || error == ERROR_NOT_LOCKED || error == ERROR_INVALID_HANDLE ||
+             error == ERROR_BUSY)
     {
         InterlockedIncrement(&Race->Misses);
     }
@@ -94,8 +95,9 @@ static void RaceRelease(DWORD Kind)
     for (int round = 0; round < ROUNDS; round++)
     {
         UINT64 region;
-        BOOL made = Kind == ISTHMUS_KIND_USER_BUFFER ? IsthmusShare(race.Isthmus, buffer, sizeof(buffer), ISTHMUS_ACCESS_ALL, &region)
-                                                     : IsthmusAllocate(race.Isthmus, Kind, 4 * PAGE, &region);
+        BOOL made = Kind == ISTHMUS_KIND_USER_BUFFER
+                        ? IsthmusShare(race.Isthmus, buffer, sizeof(buffer), ISTHMUS_ACCESS_ALL, &region)
+                        : IsthmusAllocate(race.Isthmus, Kind, 4 * PAGE, &region);
         if (!made)
         {
             bad++;
@@ -117,13 +119,13 @@ static void RaceRelease(DWORD Kind)
             CloseHandle(threads[i]);
         }
     }
-    Check(bad == 0 && race.Wrong == 0, "kind %lu: %d rounds of make and release against %ld uses and %ld misses", (unsigned long)Kind,
-          ROUNDS, (long)race.Uses, (long)race.Misses);
+    Check(bad == 0 && race.Wrong == 0, "kind %lu: %d rounds of make and release against %ld uses and %ld misses",
+          (unsigned long)Kind, ROUNDS, (long)race.Uses, (long)race.Misses);
     CheckDone(IsthmusClose(race.Isthmus), "close");
     CheckSame(&before, "the race");
 }
 
-/* Calls through a handle that another thread closes. Values can be used again, so the handle is a duplicate each time. */
+/* Calls through a handle that another thread closes meanwhile. */
 static DWORD WINAPI Hammer(LPVOID Context)
 {
     RACE *race = Context;

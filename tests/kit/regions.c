@@ -33,7 +33,8 @@ static void CheckFrames(HISTHMUS Isthmus, UINT64 Region, UINT64 View, UINT64 Pag
     {
         return;
     }
-    Check(d.Description.Header.Size == sizeof(ISTHMUS_DESCRIPTION) && d.Description.Mdl.Pages == min(Pages, d.Description.Mdl.Pages) &&
+    Check(d.Description.Header.Size == sizeof(ISTHMUS_DESCRIPTION) &&
+              d.Description.Mdl.Pages == min(Pages, d.Description.Mdl.Pages) &&
               (d.Description.Flags & ISTHMUS_DESCRIPTION_KERNEL_VIEW) && (INT64)d.Description.Mdl.StartVa >= 0 &&
               (INT64)d.Description.UserAddress >= 0,
           "%s: MDL size 0x%X flags 0x%X count %u offset 0x%X, no kernel address in it", What, d.Description.Mdl.Size,
@@ -58,7 +59,8 @@ static void CheckFrames(HISTHMUS Isthmus, UINT64 Region, UINT64 View, UINT64 Pag
                "describe a segment that isn't there");
     CheckError(IsthmusDescribe(Isthmus, Region, View + 1000000, 0, 0, &d.Description, sizeof(d)), ERROR_NOT_FOUND,
                "describe through a view that isn't there");
-    CheckDone(IsthmusDescribe(Isthmus, Region, View, 0, ~0ull, &d.Description, sizeof(d)) && d.Description.PagesReturned == 0,
+    CheckDone(IsthmusDescribe(Isthmus, Region, View, 0, ~0ull, &d.Description, sizeof(d)) &&
+                  d.Description.PagesReturned == 0,
               "describe from a page far beyond the end: none returned");
 }
 
@@ -92,15 +94,16 @@ static void TestKind(HISTHMUS Isthmus, HISTHMUS Other, DWORD Kind, UINT64 Length
     UINT32 crc = 0;
     UINT64 whole = (Length + PAGE - 1) & ~(UINT64)(PAGE - 1);
     const char *name = KindNames[Kind];
-    if (!CheckDone(IsthmusAllocate(Isthmus, Kind, Length, &region), "allocate %llu bytes of %s", (unsigned long long)Length, name))
+    if (!CheckDone(IsthmusAllocate(Isthmus, Kind, Length, &region), "allocate %llu bytes of %s",
+                   (unsigned long long)Length, name))
     {
         return;
     }
     BYTE *memory = IsthmusMap(Isthmus, region, ISTHMUS_ACCESS_ALL, &view);
     if (CheckDone(memory != NULL, "map %s", name))
     {
-        Check(((ULONG_PTR)memory & (PAGE - 1)) == 0 && IsZero(memory, (size_t)whole), "%s at %p: whole pages, all %llu bytes zero",
-              name, memory, (unsigned long long)whole);
+        Check(((ULONG_PTR)memory & (PAGE - 1)) == 0 && IsZero(memory, (size_t)whole),
+              "%s at %p: whole pages, all %llu bytes zero", name, memory, (unsigned long long)whole);
         Pattern(memory, (size_t)Length, Kind);
         CheckDone(IsthmusChecksum(Isthmus, region, 0, Length, &crc), "checksum");
         Check(crc == Crc(memory, (size_t)Length), "%s: CRC-32 %08X by the driver", name, crc);
@@ -113,7 +116,8 @@ static void TestKind(HISTHMUS Isthmus, HISTHMUS Other, DWORD Kind, UINT64 Length
         CheckError(IsthmusUnmap(Isthmus, view), ERROR_NOT_FOUND, "unmap again");
     }
     CheckError(IsthmusChecksum(Other, region, 0, 1, &crc), ERROR_NOT_FOUND, "another session uses the id");
-    CheckError(IsthmusMap(Other, region, ISTHMUS_ACCESS_ALL, &foreign) != NULL, ERROR_NOT_FOUND, "another session maps the id");
+    CheckError(IsthmusMap(Other, region, ISTHMUS_ACCESS_ALL, &foreign) != NULL, ERROR_NOT_FOUND,
+               "another session maps the id");
     CheckError(IsthmusRelease(Other, region), ERROR_NOT_FOUND, "another session releases the id");
     CheckDone(IsthmusRelease(Isthmus, region), "release");
     CheckError(IsthmusRelease(Isthmus, region), ERROR_NOT_FOUND, "release again");
@@ -134,9 +138,11 @@ static void TestChanges(HISTHMUS Isthmus)
         return;
     }
     CheckDone(VirtualProtect(memory, 4 * PAGE, PAGE_NOACCESS, &old), "take the program's own access away");
-    CheckDone(IsthmusChecksum(Isthmus, region, 0, 4 * PAGE, &crc) && crc == before, "the driver still reads %08X, was %08X", crc, before);
+    CheckDone(IsthmusChecksum(Isthmus, region, 0, 4 * PAGE, &crc) && crc == before,
+              "the driver still reads %08X, was %08X", crc, before);
     CheckDone(VirtualFree(memory, 0, MEM_RELEASE), "free the memory while it is shared");
-    CheckDone(IsthmusChecksum(Isthmus, region, 0, 4 * PAGE, &crc) && crc == before, "the driver still reads %08X, was %08X", crc, before);
+    CheckDone(IsthmusChecksum(Isthmus, region, 0, 4 * PAGE, &crc) && crc == before,
+              "the driver still reads %08X, was %08X", crc, before);
     void *again = VirtualAlloc(memory, 4 * PAGE, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
     if (again != NULL)
     {
@@ -157,12 +163,14 @@ static void TestOverlap(HISTHMUS Isthmus)
     Pattern(memory, 4 * PAGE, 9);
     for (int i = 0; i < 16; i++)
     {
-        CheckDone(IsthmusShare(Isthmus, memory + i, 3 * PAGE, i & 1 ? ISTHMUS_ACCESS_ALL : ISTHMUS_ACCESS_READ, &regions[i]),
-                  "share the same pages, time %d", i + 1);
+        CheckDone(
+            IsthmusShare(Isthmus, memory + i, 3 * PAGE, i & 1 ? ISTHMUS_ACCESS_ALL : ISTHMUS_ACCESS_READ, &regions[i]),
+            "share the same pages, time %d", i + 1);
     }
     for (int i = 15; i >= 0; i--)
     {
-        CheckDone(IsthmusChecksum(Isthmus, regions[i], 0, 3 * PAGE, &crc) && crc == Crc(memory + i, 3 * PAGE), "CRC-32 %08X", crc);
+        CheckDone(IsthmusChecksum(Isthmus, regions[i], 0, 3 * PAGE, &crc) && crc == Crc(memory + i, 3 * PAGE),
+                  "CRC-32 %08X", crc);
         CheckDone(IsthmusRelease(Isthmus, regions[i]), "release");
     }
     VirtualFree(memory, 0, MEM_RELEASE);
@@ -183,7 +191,8 @@ static void TestWatchLimits(HISTHMUS Isthmus)
     CheckError(IsthmusWatch(Isthmus, region, 0, 1, 1, 0), ERROR_INVALID_PARAMETER, "watch, no time");
     CheckError(IsthmusWatch(Isthmus, region, 0, 1, 65536, 60001), ERROR_INVALID_PARAMETER, "watch, too much of both");
     CheckDone(IsthmusShare(Isthmus, bytes, sizeof(bytes), ISTHMUS_ACCESS_READ, &readOnly), "share for reading");
-    CheckError(IsthmusWatch(Isthmus, readOnly, 0, 1, 1, 100), ERROR_ACCESS_DENIED, "watch what the driver may only read");
+    CheckError(IsthmusWatch(Isthmus, readOnly, 0, 1, 1, 100), ERROR_ACCESS_DENIED,
+               "watch what the driver may only read");
     CheckDone(IsthmusRelease(Isthmus, readOnly), "release");
     /* Left running: release has to end it. */
     CheckDone(IsthmusWatch(Isthmus, region, 0, 1, 1000, 60000), "watch for a minute");

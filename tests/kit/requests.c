@@ -24,7 +24,8 @@ static BOOL Begin(FIXTURE *Fixture, const wchar_t *Name)
     {
         return FALSE;
     }
-    if (!CheckDone(Raw(Fixture->Device, IOCTL_ISTHMUS_ALLOCATE, &query, sizeof(query), &info, sizeof(info), NULL), "allocate"))
+    if (!CheckDone(Raw(Fixture->Device, IOCTL_ISTHMUS_ALLOCATE, &query, sizeof(query), &info, sizeof(info), NULL),
+                   "allocate"))
     {
         CloseHandle(Fixture->Device);
         free(Fixture->Buffer);
@@ -43,7 +44,8 @@ static void End(FIXTURE *Fixture)
 static BOOL Last(FIXTURE *Fixture, ISTHMUS_LAST_REQUEST *Request)
 {
     ZeroMemory(Request, sizeof(*Request));
-    return CheckDone(Raw(Fixture->Device, IOCTL_ISTHMUS_LAST_REQUEST, NULL, 0, Request, sizeof(*Request), NULL), "last request");
+    return CheckDone(Raw(Fixture->Device, IOCTL_ISTHMUS_LAST_REQUEST, NULL, 0, Request, sizeof(*Request), NULL),
+                     "last request");
 }
 
 static BOOL Transfer(FIXTURE *Fixture, DWORD Code, DWORD Direction, UINT64 Offset, BYTE *Data, DWORD Length, DWORD *Got)
@@ -68,18 +70,19 @@ static void RoundTrip(FIXTURE *Fixture, DWORD In, DWORD Out, DWORD Length, DWORD
     UINT64 offset = Length < REGION ? (REGION - Length) / 2 + Lead % 2 : 0;
     Pattern(data, Length, Length + Lead);
     UINT32 crc = Crc(data, Length);
-    CheckDone(Transfer(Fixture, In, ISTHMUS_TO_DRIVER, offset, data, Length, &got), "method %lu: %lu bytes to the driver from %p",
-              (unsigned long)(In & 3), (unsigned long)Length, data);
+    CheckDone(Transfer(Fixture, In, ISTHMUS_TO_DRIVER, offset, data, Length, &got),
+              "method %lu: %lu bytes to the driver from %p", (unsigned long)(In & 3), (unsigned long)Length, data);
     if (Last(Fixture, &last))
     {
         Check(last.Crc32 == crc && last.Length == Length && last.Method == (In & 3) && last.MajorFunction == 14,
-              "the driver took %llu bytes, CRC-32 %08X, ours %08X, %u MDLs", (unsigned long long)last.Length, last.Crc32, crc,
-              last.MdlCount);
+              "the driver took %llu bytes, CRC-32 %08X, ours %08X, %u MDLs", (unsigned long long)last.Length,
+              last.Crc32, crc, last.MdlCount);
     }
     memset(data, 0, Length);
     CheckDone(Transfer(Fixture, Out, ISTHMUS_FROM_DRIVER, offset, data, Length, &got), "method %lu: %lu bytes back",
               (unsigned long)(Out & 3), (unsigned long)Length);
-    Check(got == Length && Crc(data, Length) == crc, "%lu bytes came back, CRC-32 %08X", (unsigned long)got, Crc(data, Length));
+    Check(got == Length && Crc(data, Length) == crc, "%lu bytes came back, CRC-32 %08X", (unsigned long)got,
+          Crc(data, Length));
 }
 
 /* The same by WriteFile and ReadFile. */
@@ -90,7 +93,8 @@ static void FileTrip(FIXTURE *Fixture, DWORD Length, DWORD Lead, const char *Wha
     DWORD got = 0;
     Pattern(data, Length, Length * 3 + Lead);
     UINT32 crc = Crc(data, Length);
-    CheckDone(WriteFile(Fixture->Device, data, Length, &got, &at) && got == Length, "%s: write %lu bytes", What, (unsigned long)Length);
+    CheckDone(WriteFile(Fixture->Device, data, Length, &got, &at) && got == Length, "%s: write %lu bytes", What,
+              (unsigned long)Length);
     memset(data, 0, Length);
     CheckDone(ReadFile(Fixture->Device, data, Length, &got, &at) && got == Length, "%s: read them", What);
     Check(Crc(data, Length) == crc, "%s: CRC-32 %08X, was %08X", What, Crc(data, Length), crc);
@@ -127,27 +131,33 @@ static void TestFiles(const wchar_t *Name, const char *What)
         return;
     }
     ISTHMUS_TARGET target = {{ISTHMUS_REVISION, sizeof(target)}, fixture.Region};
-    CheckDone(Raw(fixture.Device, IOCTL_ISTHMUS_TARGET, &target, sizeof(target), NULL, 0, NULL), "%s: set the target", What);
+    CheckDone(Raw(fixture.Device, IOCTL_ISTHMUS_TARGET, &target, sizeof(target), NULL, 0, NULL), "%s: set the target",
+              What);
     for (unsigned i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)
     {
         FileTrip(&fixture, lengths[i], 0, What);
         FileTrip(&fixture, lengths[i], 777, What);
     }
     OVERLAPPED at = {.Offset = REGION - 10};
-    CheckDone(ReadFile(fixture.Device, fixture.Buffer, 100, &got, &at) && got == 10, "%s: a read across the end gives 10 bytes", What);
-    CheckError(WriteFile(fixture.Device, fixture.Buffer, 100, &got, &at), ERROR_INVALID_PARAMETER, "%s: a write across the end", What);
+    CheckDone(ReadFile(fixture.Device, fixture.Buffer, 100, &got, &at) && got == 10,
+              "%s: a read across the end gives 10 bytes", What);
+    CheckError(WriteFile(fixture.Device, fixture.Buffer, 100, &got, &at), ERROR_INVALID_PARAMETER,
+               "%s: a write across the end", What);
     at.Offset = REGION;
     CheckError(ReadFile(fixture.Device, fixture.Buffer, 1, &got, &at), ERROR_HANDLE_EOF, "%s: a read at the end", What);
     at.Offset = 0;
     at.OffsetHigh = 0x40000000;
-    CheckError(WriteFile(fixture.Device, fixture.Buffer, 1, &got, &at), ERROR_INVALID_PARAMETER, "%s: a write far beyond", What);
+    CheckError(WriteFile(fixture.Device, fixture.Buffer, 1, &got, &at), ERROR_INVALID_PARAMETER,
+               "%s: a write far beyond", What);
     target.Region = fixture.Region + 1000000;
     CheckError(Raw(fixture.Device, IOCTL_ISTHMUS_TARGET, &target, sizeof(target), NULL, 0, NULL), ERROR_NOT_FOUND,
                "%s: a target that isn't there", What);
     ISTHMUS_ID release = {{ISTHMUS_REVISION, sizeof(release)}, fixture.Region};
-    CheckDone(Raw(fixture.Device, IOCTL_ISTHMUS_RELEASE, &release, sizeof(release), NULL, 0, NULL), "%s: release the target", What);
+    CheckDone(Raw(fixture.Device, IOCTL_ISTHMUS_RELEASE, &release, sizeof(release), NULL, 0, NULL),
+              "%s: release the target", What);
     at.OffsetHigh = 0;
-    CheckError(WriteFile(fixture.Device, fixture.Buffer, 1, &got, &at), ERROR_NOT_FOUND, "%s: a write to the released target", What);
+    CheckError(WriteFile(fixture.Device, fixture.Buffer, 1, &got, &at), ERROR_NOT_FOUND,
+               "%s: a write to the released target", What);
     End(&fixture);
 }
 
@@ -167,7 +177,8 @@ static BOOL Chain(FIXTURE *Fixture, DWORD Code, DWORD Direction, UINT64 Region, 
     query.Transfer.Direction = Direction;
     query.Transfer.PartCount = Claimed;
     memcpy(query.Parts, Parts, Count * sizeof(*Parts));
-    return Raw(Fixture->Device, Code, &query, sizeof(query.Transfer) + Count * sizeof(*Parts), First, FirstLength, NULL);
+    return Raw(Fixture->Device, Code, &query, sizeof(query.Transfer) + Count * sizeof(*Parts), First, FirstLength,
+               NULL);
 }
 
 static void TestChains(void)
@@ -191,7 +202,8 @@ static void TestChains(void)
             parts[i].Length = piece;
         }
         DWORD total = (count + 1) * piece;
-        CheckDone(Chain(&fixture, IOCTL_ISTHMUS_TRANSFER_IN_DIRECT, ISTHMUS_TO_DRIVER, fixture.Region, data, piece, parts, count, count),
+        CheckDone(Chain(&fixture, IOCTL_ISTHMUS_TRANSFER_IN_DIRECT, ISTHMUS_TO_DRIVER, fixture.Region, data, piece,
+                        parts, count, count),
                   "a chain with %lu parts", (unsigned long)count);
         if (Last(&fixture, &last))
         {
@@ -204,33 +216,34 @@ static void TestChains(void)
         {
             parts[i].Address = (UINT64)(ULONG_PTR)(copy + (i + 1) * piece);
         }
-        CheckDone(Chain(&fixture, IOCTL_ISTHMUS_TRANSFER_OUT_DIRECT, ISTHMUS_FROM_DRIVER, fixture.Region, copy, piece, parts, count, count),
+        CheckDone(Chain(&fixture, IOCTL_ISTHMUS_TRANSFER_OUT_DIRECT, ISTHMUS_FROM_DRIVER, fixture.Region, copy, piece,
+                        parts, count, count),
                   "and back into %lu buffers", (unsigned long)(count + 1));
         Check(memcmp(copy, data, total) == 0, "the bytes are the same");
     }
     CheckDone(Chain(&fixture, IOCTL_ISTHMUS_TRANSFER_IN_DIRECT, ISTHMUS_TO_DRIVER, 0, NULL, 0, parts, 2, 2),
               "a chain without a first buffer");
-    CheckError(Chain(&fixture, IOCTL_ISTHMUS_TRANSFER_IN_DIRECT, ISTHMUS_TO_DRIVER, 0, data, 16, parts, 8, 8), ERROR_INVALID_PARAMETER,
-               "eight parts");
-    CheckError(Chain(&fixture, IOCTL_ISTHMUS_TRANSFER_IN_DIRECT, ISTHMUS_TO_DRIVER, 0, data, 16, parts, 2, 3), ERROR_BAD_LENGTH,
-               "more parts claimed than given");
+    CheckError(Chain(&fixture, IOCTL_ISTHMUS_TRANSFER_IN_DIRECT, ISTHMUS_TO_DRIVER, 0, data, 16, parts, 8, 8),
+               ERROR_INVALID_PARAMETER, "eight parts");
+    CheckError(Chain(&fixture, IOCTL_ISTHMUS_TRANSFER_IN_DIRECT, ISTHMUS_TO_DRIVER, 0, data, 16, parts, 2, 3),
+               ERROR_BAD_LENGTH, "more parts claimed than given");
     CheckError(Chain(&fixture, IOCTL_ISTHMUS_TRANSFER_IN_DIRECT, ISTHMUS_TO_DRIVER, 0, data, 16, parts, 2, 0xFFFFFFFF),
                ERROR_INVALID_PARAMETER, "2^32-1 parts claimed");
-    CheckError(Chain(&fixture, IOCTL_ISTHMUS_TRANSFER_NEITHER, ISTHMUS_TO_DRIVER, 0, data, 16, parts, 1, 1), ERROR_INVALID_PARAMETER,
-               "parts with neither");
+    CheckError(Chain(&fixture, IOCTL_ISTHMUS_TRANSFER_NEITHER, ISTHMUS_TO_DRIVER, 0, data, 16, parts, 1, 1),
+               ERROR_INVALID_PARAMETER, "parts with neither");
     parts[1].Address = 0xFFFFF80000000000ull;
-    CheckError(Chain(&fixture, IOCTL_ISTHMUS_TRANSFER_IN_DIRECT, ISTHMUS_TO_DRIVER, 0, data, 16, parts, 3, 3), ERROR_NOACCESS,
-               "a kernel address as second part");
+    CheckError(Chain(&fixture, IOCTL_ISTHMUS_TRANSFER_IN_DIRECT, ISTHMUS_TO_DRIVER, 0, data, 16, parts, 3, 3),
+               ERROR_NOACCESS, "a kernel address as second part");
     parts[1].Address = 0xFFFFFFFFFFFFFFFFull;
-    CheckError(Chain(&fixture, IOCTL_ISTHMUS_TRANSFER_IN_DIRECT, ISTHMUS_TO_DRIVER, 0, data, 16, parts, 3, 3), ERROR_ARITHMETIC_OVERFLOW,
-               "a part that wraps");
+    CheckError(Chain(&fixture, IOCTL_ISTHMUS_TRANSFER_IN_DIRECT, ISTHMUS_TO_DRIVER, 0, data, 16, parts, 3, 3),
+               ERROR_ARITHMETIC_OVERFLOW, "a part that wraps");
     parts[1].Address = (UINT64)(ULONG_PTR)data;
     parts[1].Length = 0;
-    CheckError(Chain(&fixture, IOCTL_ISTHMUS_TRANSFER_IN_DIRECT, ISTHMUS_TO_DRIVER, 0, data, 16, parts, 3, 3), ERROR_INVALID_PARAMETER,
-               "a part of no bytes");
+    CheckError(Chain(&fixture, IOCTL_ISTHMUS_TRANSFER_IN_DIRECT, ISTHMUS_TO_DRIVER, 0, data, 16, parts, 3, 3),
+               ERROR_INVALID_PARAMETER, "a part of no bytes");
     parts[1].Length = ~0ull;
-    CheckError(Chain(&fixture, IOCTL_ISTHMUS_TRANSFER_IN_DIRECT, ISTHMUS_TO_DRIVER, 0, data, 16, parts, 3, 3), ERROR_INVALID_PARAMETER,
-               "a part of 2^64-1 bytes");
+    CheckError(Chain(&fixture, IOCTL_ISTHMUS_TRANSFER_IN_DIRECT, ISTHMUS_TO_DRIVER, 0, data, 16, parts, 3, 3),
+               ERROR_INVALID_PARAMETER, "a part of 2^64-1 bytes");
     End(&fixture);
 }
 
@@ -243,25 +256,30 @@ static void TestMisuse(void)
         return;
     }
     BYTE *data = fixture.Buffer;
-    CheckError(Transfer(&fixture, IOCTL_ISTHMUS_TRANSFER_IN_DIRECT, ISTHMUS_FROM_DRIVER, 0, data, 16, &got), ERROR_INVALID_PARAMETER,
-               "in-direct from the driver");
-    CheckError(Transfer(&fixture, IOCTL_ISTHMUS_TRANSFER_OUT_DIRECT, ISTHMUS_TO_DRIVER, 0, data, 16, &got), ERROR_INVALID_PARAMETER,
-               "out-direct to the driver");
-    CheckError(Transfer(&fixture, IOCTL_ISTHMUS_TRANSFER_NEITHER, 3, 0, data, 16, &got), ERROR_INVALID_PARAMETER, "both directions");
+    CheckError(Transfer(&fixture, IOCTL_ISTHMUS_TRANSFER_IN_DIRECT, ISTHMUS_FROM_DRIVER, 0, data, 16, &got),
+               ERROR_INVALID_PARAMETER, "in-direct from the driver");
+    CheckError(Transfer(&fixture, IOCTL_ISTHMUS_TRANSFER_OUT_DIRECT, ISTHMUS_TO_DRIVER, 0, data, 16, &got),
+               ERROR_INVALID_PARAMETER, "out-direct to the driver");
+    CheckError(Transfer(&fixture, IOCTL_ISTHMUS_TRANSFER_NEITHER, 3, 0, data, 16, &got), ERROR_INVALID_PARAMETER,
+               "both directions");
     CheckError(Transfer(&fixture, IOCTL_ISTHMUS_TRANSFER_NEITHER, ISTHMUS_TO_DRIVER, REGION - 15, data, 16, &got),
                ERROR_INVALID_PARAMETER, "across the region's end");
-    CheckError(Transfer(&fixture, IOCTL_ISTHMUS_TRANSFER_NEITHER, ISTHMUS_TO_DRIVER, ~0ull - 3, data, 16, &got), ERROR_INVALID_PARAMETER,
-               "at an offset that wraps");
-    CheckDone(Transfer(&fixture, IOCTL_ISTHMUS_TRANSFER_IN_DIRECT, ISTHMUS_TO_DRIVER, 0, NULL, 0, &got), "in-direct, no bytes");
-    CheckDone(Transfer(&fixture, IOCTL_ISTHMUS_TRANSFER_OUT_DIRECT, ISTHMUS_FROM_DRIVER, REGION, NULL, 0, &got), "out-direct, no bytes");
-    CheckDone(Transfer(&fixture, IOCTL_ISTHMUS_TRANSFER_NEITHER, ISTHMUS_TO_DRIVER, 0, NULL, 0, &got), "neither, no bytes");
-    CheckDone(Transfer(&fixture, IOCTL_ISTHMUS_TRANSFER_BUFFERED, ISTHMUS_TO_DRIVER, 0, data, 0, &got), "buffered, no bytes");
+    CheckError(Transfer(&fixture, IOCTL_ISTHMUS_TRANSFER_NEITHER, ISTHMUS_TO_DRIVER, ~0ull - 3, data, 16, &got),
+               ERROR_INVALID_PARAMETER, "at an offset that wraps");
+    CheckDone(Transfer(&fixture, IOCTL_ISTHMUS_TRANSFER_IN_DIRECT, ISTHMUS_TO_DRIVER, 0, NULL, 0, &got),
+              "in-direct, no bytes");
+    CheckDone(Transfer(&fixture, IOCTL_ISTHMUS_TRANSFER_OUT_DIRECT, ISTHMUS_FROM_DRIVER, REGION, NULL, 0, &got),
+              "out-direct, no bytes");
+    CheckDone(Transfer(&fixture, IOCTL_ISTHMUS_TRANSFER_NEITHER, ISTHMUS_TO_DRIVER, 0, NULL, 0, &got),
+              "neither, no bytes");
+    CheckDone(Transfer(&fixture, IOCTL_ISTHMUS_TRANSFER_BUFFERED, ISTHMUS_TO_DRIVER, 0, data, 0, &got),
+              "buffered, no bytes");
     fixture.Region += 1000000;
-    CheckError(Transfer(&fixture, IOCTL_ISTHMUS_TRANSFER_NEITHER, ISTHMUS_TO_DRIVER, 0, data, 16, &got), ERROR_NOT_FOUND,
-               "a region that isn't there");
+    CheckError(Transfer(&fixture, IOCTL_ISTHMUS_TRANSFER_NEITHER, ISTHMUS_TO_DRIVER, 0, data, 16, &got),
+               ERROR_NOT_FOUND, "a region that isn't there");
     fixture.Region = 0;
-    CheckError(Transfer(&fixture, IOCTL_ISTHMUS_TRANSFER_OUT_DIRECT, ISTHMUS_FROM_DRIVER, 0, data, 16, &got), ERROR_INVALID_PARAMETER,
-               "from no region");
+    CheckError(Transfer(&fixture, IOCTL_ISTHMUS_TRANSFER_OUT_DIRECT, ISTHMUS_FROM_DRIVER, 0, data, 16, &got),
+               ERROR_INVALID_PARAMETER, "from no region");
     End(&fixture);
 }
 

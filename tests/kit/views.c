@@ -21,7 +21,8 @@ static void TestTampering(HISTHMUS Isthmus, UINT64 Region, BYTE *ReadOnly, BYTE 
     Check(!UnmapViewOfFile(Writable), "nor unmap that as a file view");
     Writable[0] = 0x5A;
     Check(ReadOnly[0] == 0x5A, "both views are still there: 0x%02X", ReadOnly[0]);
-    CheckDone(IsthmusChecksum(Isthmus, Region, 0, PAGE, &crc) && crc == Crc(Writable, PAGE), "and the driver's: %08X", crc);
+    CheckDone(IsthmusChecksum(Isthmus, Region, 0, PAGE, &crc) && crc == Crc(Writable, PAGE), "and the driver's: %08X",
+              crc);
 }
 
 static void TestKernelKind(HISTHMUS Isthmus, DWORD Kind, BOOL CanReadOnly)
@@ -34,7 +35,8 @@ static void TestKernelKind(HISTHMUS Isthmus, DWORD Kind, BOOL CanReadOnly)
     BYTE *memory = IsthmusMap(Isthmus, region, ISTHMUS_ACCESS_ALL, &writable);
     CheckDone(memory != NULL, "map read-write");
     CheckError(IsthmusMap(Isthmus, region, 0, &readOnly) != NULL, ERROR_INVALID_PARAMETER, "map for nothing");
-    CheckError(IsthmusMap(Isthmus, region, ISTHMUS_ACCESS_WRITE, &readOnly) != NULL, ERROR_INVALID_PARAMETER, "map for writing only");
+    CheckError(IsthmusMap(Isthmus, region, ISTHMUS_ACCESS_WRITE, &readOnly) != NULL, ERROR_INVALID_PARAMETER,
+               "map for writing only");
     if (memory != NULL && CanReadOnly)
     {
         BYTE *shown = IsthmusMap(Isthmus, region, ISTHMUS_ACCESS_READ, &readOnly);
@@ -77,9 +79,11 @@ static void TestUserBuffer(HISTHMUS Isthmus, BOOL CanReadOnly)
         CheckError(IsthmusMap(Isthmus, region, ISTHMUS_ACCESS_ALL, &view) != NULL, ERROR_MAPPED_ALIGNMENT, "map it");
         CheckDone(IsthmusRelease(Isthmus, region), "release");
     }
-    if (CheckDone(IsthmusShare(Isthmus, memory, 4 * PAGE, ISTHMUS_ACCESS_READ, &region), "share whole pages for reading"))
+    if (CheckDone(IsthmusShare(Isthmus, memory, 4 * PAGE, ISTHMUS_ACCESS_READ, &region),
+                  "share whole pages for reading"))
     {
-        CheckError(IsthmusMap(Isthmus, region, ISTHMUS_ACCESS_ALL, &view) != NULL, ERROR_ACCESS_DENIED, "map them for writing");
+        CheckError(IsthmusMap(Isthmus, region, ISTHMUS_ACCESS_ALL, &view) != NULL, ERROR_ACCESS_DENIED,
+                   "map them for writing");
         CheckDone(IsthmusRelease(Isthmus, region), "release");
     }
     if (CheckDone(IsthmusShare(Isthmus, memory, 4 * PAGE, ISTHMUS_ACCESS_ALL, &region), "share whole pages"))

@@ -21,8 +21,8 @@ static int StopDriver(void)
         printf("leftlock: cannot stop the driver: error %lu\n", (unsigned long)GetLastError());
         return 1;
     }
-    printf("leftlock: the driver is stopped with pages of process %lu locked; state %lu\n", (unsigned long)GetCurrentProcessId(),
-           (unsigned long)status.dwCurrentState);
+    printf("leftlock: the driver is stopped with pages of process %lu locked; state %lu\n",
+           (unsigned long)GetCurrentProcessId(), (unsigned long)status.dwCurrentState);
     CloseServiceHandle(service);
     CloseServiceHandle(manager);
     return 0;
