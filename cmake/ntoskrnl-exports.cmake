@@ -29,7 +29,7 @@ foreach(line IN LISTS lines)
         "    UCHAR previous = KiEnterKernelService();\n    LONG status = Nt${stem}(${arguments});\n"
         "    KiLeaveKernelService(previous);\n    return status;\n}\n\n")
 endforeach()
-foreach(list IN LISTS LISTS)
+foreach(list ${LISTS})
     file(STRINGS ${list} entries)
     foreach(entry IN LISTS entries)
         string(REGEX REPLACE "#.*$" "" entry "${entry}")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Makes a .def file: cmake -DNAME=x.dll "-DLISTS=a;b" [-DSERVICES=services.def] -DDEF=x.def -P make-def.cmake
 set(entries)
-foreach(list IN LISTS LISTS)
+foreach(list ${LISTS})
     file(STRINGS ${list} lines REGEX "^[A-Za-z_]")
     list(APPEND entries ${lines})
 endforeach()
