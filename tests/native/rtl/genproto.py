@@ -5,16 +5,26 @@ declare for PE builds. Usage: genproto.py ../../../machine/common/rtl/*.c > ntpr
 import re
 import sys
 
+PATTERN = re.compile(r"^((?:DECLSPEC_NORETURN )?[A-Z][A-Za-z0-9_]*(?: \*)?) ?NTAPI (\w+)\(([^{;]*?)\)\n\{", re.M)
+INET = re.compile(r"^    (NTSTATUS|Type) NTAPI (\w+)##Suffix\(((?:[^{;\\]|\\\n)*?)\)\s*\\\n    \{", re.M)
+
+
+def show(kind, name, arguments):
+    arguments = re.sub(r"(?<!\w)_[A-Z][A-Za-z_]*_(\([^()]*(?:\([^()]*\))?[^()]*\))? ?", "", arguments)
+    arguments = re.sub(r"[\s\\]+", " ", arguments)
+    print(f"{kind} {name}({arguments});")
+
+
 print("/* SPDX-License-Identifier: MIT */")
 print("/* Written by genproto.py from the library's sources. Do not edit. */\n")
 seen = set()
 for path in sorted(sys.argv[1:]):
     text = open(path).read()
-    for match in re.finditer(r"^((?:DECLSPEC_NORETURN )?[A-Z][A-Za-z0-9_]*(?: \*)?) ?NTAPI ((?:Rtl|Rtlx)\w+)\(([^{;]*?)\)\n\{", text, re.M):
-        kind, name, arguments = match.groups()
-        if name in seen:
-            continue
-        seen.add(name)
-        arguments = re.sub(r"_[A-Z][A-Za-z_]*_(\([^()]*(?:\([^()]*\))?[^()]*\))? ", "", arguments)
-        arguments = re.sub(r"\s+", " ", arguments)
-        print(f"{kind} {name}({arguments});")
+    for kind, name, arguments in PATTERN.findall(text):
+        if name not in seen:
+            seen.add(name)
+            show(kind, name, arguments)
+    for kind, name, arguments in INET.findall(text):
+        for suffix, plain, const in (("A", "PSTR", "PCSTR"), ("W", "PWSTR", "PCWSTR")):
+            swap = lambda s: re.sub(r"\bType\b", plain, re.sub(r"\bCType\b", const, s))
+            show(swap(kind), name + suffix, swap(arguments))

@@ -78,8 +78,9 @@ _Static_assert(sizeof(WCHAR) == 2, "compile with -fshort-wchar");
 #define InterlockedCompareExchange(p, x, c) __sync_val_compare_and_swap((p), (c), (x))
 #define InterlockedExchange(p, x) __sync_lock_test_and_set((p), (x))
 
-/* The status codes are plain #defines in mingw's header. */
-#include NTSTATUS_HEADER
+/* The status codes are plain #defines in mingw's header; winerror.h spells its numbers with this. */
+#define __MSABI_LONG(x) x
+#include <ntstatus.h>
 
 typedef union _LARGE_INTEGER
 {
