@@ -89,19 +89,23 @@ static VOID TestMultiple(KTEST_RUN *Run)
         KeInitializeEvent(&events[i], SynchronizationEvent, FALSE);
         objects[i] = &events[i];
     }
-    CHECK_STATUS(KeWaitForMultipleObjects(3, objects, WaitAny, Executive, KernelMode, FALSE, &now, NULL), STATUS_TIMEOUT);
+    CHECK_STATUS(KeWaitForMultipleObjects(3, objects, WaitAny, Executive, KernelMode, FALSE, &now, NULL),
+                 STATUS_TIMEOUT);
     KeSetEvent(&events[2], IO_NO_INCREMENT, FALSE);
     KeSetEvent(&events[1], IO_NO_INCREMENT, FALSE);
-    CHECK_STATUS(KeWaitForMultipleObjects(3, objects, WaitAny, Executive, KernelMode, FALSE, &now, NULL), STATUS_WAIT_1);
+    CHECK_STATUS(KeWaitForMultipleObjects(3, objects, WaitAny, Executive, KernelMode, FALSE, &now, NULL),
+                 STATUS_WAIT_1);
     CHECK_EQUAL(KeReadStateEvent(&events[1]), 0);
     CHECK_EQUAL(KeReadStateEvent(&events[2]), 1);
 
     /* WaitAll takes all or none. */
     KeSetEvent(&events[0], IO_NO_INCREMENT, FALSE);
-    CHECK_STATUS(KeWaitForMultipleObjects(3, objects, WaitAll, Executive, KernelMode, FALSE, &now, NULL), STATUS_TIMEOUT);
+    CHECK_STATUS(KeWaitForMultipleObjects(3, objects, WaitAll, Executive, KernelMode, FALSE, &now, NULL),
+                 STATUS_TIMEOUT);
     CHECK_EQUAL(KeReadStateEvent(&events[0]), 1);
     KeSetEvent(&events[1], IO_NO_INCREMENT, FALSE);
-    CHECK_STATUS(KeWaitForMultipleObjects(3, objects, WaitAll, Executive, KernelMode, FALSE, &now, NULL), STATUS_SUCCESS);
+    CHECK_STATUS(KeWaitForMultipleObjects(3, objects, WaitAll, Executive, KernelMode, FALSE, &now, NULL),
+                 STATUS_SUCCESS);
     CHECK_EQUAL(KeReadStateEvent(&events[0]) + KeReadStateEvent(&events[1]) + KeReadStateEvent(&events[2]), 0);
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* ktest.sys: the device that runs test groups on request. */
 #include "ktest.h"
-#include <ntstrsafe.h>
 #include <stdarg.h>
 
 PDEVICE_OBJECT KtDevice;
@@ -92,7 +91,10 @@ static NTSTATUS KtRunGroup(PIRP Irp, ULONG InputLength, ULONG OutputLength)
 
 static NTSTATUS NTAPI KtCreateClose(PDEVICE_OBJECT Device, PIRP Irp)
 {
-    UNREFERENCED_PARAMETER(Device);
+    if (Device != KtDevice)
+    {
+        return KtDeviceDispatch(Device, Irp);
+    }
     Irp->IoStatus.Status = STATUS_SUCCESS;
     Irp->IoStatus.Information = 0;
     IoCompleteRequest(Irp, IO_NO_INCREMENT);
@@ -104,11 +106,15 @@ static NTSTATUS NTAPI KtControl(PDEVICE_OBJECT Device, PIRP Irp)
     PIO_STACK_LOCATION stack = IoGetCurrentIrpStackLocation(Irp);
     NTSTATUS status = STATUS_INVALID_DEVICE_REQUEST;
 
-    UNREFERENCED_PARAMETER(Device);
+    if (Device != KtDevice)
+    {
+        return KtDeviceDispatch(Device, Irp);
+    }
     Irp->IoStatus.Information = 0;
     if (stack->Parameters.DeviceIoControl.IoControlCode == KTEST_RUN_GROUP)
     {
-        status = KtRunGroup(Irp, stack->Parameters.DeviceIoControl.InputBufferLength, stack->Parameters.DeviceIoControl.OutputBufferLength);
+        status = KtRunGroup(Irp, stack->Parameters.DeviceIoControl.InputBufferLength,
+                            stack->Parameters.DeviceIoControl.OutputBufferLength);
     }
     Irp->IoStatus.Status = status;
     IoCompleteRequest(Irp, IO_NO_INCREMENT);
@@ -137,6 +143,10 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING RegistryPath)
     {
         IoDeleteDevice(KtDevice);
         return status;
+    }
+    for (ULONG i = 0; i <= IRP_MJ_MAXIMUM_FUNCTION; i++)
+    {
+        Driver->MajorFunction[i] = KtDeviceDispatch;
     }
     Driver->MajorFunction[IRP_MJ_CREATE] = KtCreateClose;
     Driver->MajorFunction[IRP_MJ_CLOSE] = KtCreateClose;

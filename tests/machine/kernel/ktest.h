@@ -50,3 +50,6 @@ typedef struct _KTEST_ANSWER
 extern const KTEST_GROUP KtGroups[];
 extern const ULONG KtGroupCount;
 extern PDEVICE_OBJECT KtDevice;
+
+/** Requests to devices of the groups themselves (irp_device.c). */
+NTSTATUS NTAPI KtDeviceDispatch(PDEVICE_OBJECT Device, PIRP Irp);
