@@ -2,6 +2,7 @@
 /* ktest.sys: the device that runs test groups on request. */
 #include "ktest.h"
 #include <stdarg.h>
+#include <stdio.h>
 
 PDEVICE_OBJECT KtDevice;
 static UNICODE_STRING KtLink = RTL_CONSTANT_STRING(L"\\DosDevices\\KTest");
