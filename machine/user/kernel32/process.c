@@ -193,11 +193,34 @@ static VOID BaseCopyStartupInfo(PRTL_USER_PROCESS_PARAMETERS Parameters, const S
         Parameters->StandardOutput = Startup->hStdOutput;
         Parameters->StandardError = Startup->hStdError;
     }
+    else if (!(Flags & DETACHED_PROCESS))
+    {
+        Parameters->StandardInput = own->StandardInput;
+        Parameters->StandardOutput = own->StandardOutput;
+        Parameters->StandardError = own->StandardError;
+    }
+}
+
+/* Whether the creator's standard handles arrive in a child that inherits handles. */
+static BOOL BaseStandardHandlesInherit(VOID)
+{
+    PRTL_USER_PROCESS_PARAMETERS own = NtCurrentPeb()->ProcessParameters;
+    HANDLE handles[3] = {own->StandardInput, own->StandardOutput, own->StandardError};
+    for (ULONG i = 0; i < 3; i++)
+    {
+        DWORD flags;
+        if (handles[i] != NULL && GetHandleInformation(handles[i], &flags) && !(flags & HANDLE_FLAG_INHERIT))
+        {
+            return FALSE;
+        }
+    }
+    return TRUE;
 }
 
 /*
- * Without STARTF_USESTDHANDLES a console program writes where its creator does, whether or not handles
- * are inherited: the creator's three are duplicated into it before its first thread runs.
+ * Without STARTF_USESTDHANDLES a console program writes where its creator does. A child that inherits
+ * nothing gets duplicates from the kernel, one that inherits has the same handles; but those that are
+ * not inheritable are missing then, and all three are duplicated here before its first thread runs.
  */
 static NTSTATUS BaseGiveStandardHandles(HANDLE Process)
 {
@@ -297,8 +320,8 @@ static NTSTATUS BaseCreate(PBASE_CREATION Creation, LPPROCESS_INFORMATION Inform
         return status;
     }
     status = NtQueryInformationThread(threadHandle, ThreadBasicInformation, &basic, sizeof(basic), NULL);
-    if (NT_SUCCESS(status) && !(Creation->Startup->dwFlags & STARTF_USESTDHANDLES) &&
-        !(Creation->Flags & DETACHED_PROCESS))
+    if (NT_SUCCESS(status) && Creation->Inherit && !(Creation->Startup->dwFlags & STARTF_USESTDHANDLES) &&
+        !(Creation->Flags & DETACHED_PROCESS) && !BaseStandardHandlesInherit())
     {
         status = BaseGiveStandardHandles(processHandle);
     }
