@@ -43,3 +43,29 @@ NTSTATUS ExpOpenWaitable(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES 
 
 /** Stores a LONG through an optional user pointer. */
 NTSTATUS ExpReturnLong(PLONG Target, LONG Value);
+
+/**
+ * Takes a spin lock with interrupts off, at whatever IRQL the caller is; the lock may be a driver's, so it is held as KE
+ * holds one (owner's thread with bit 0 set). Returns whether interrupts were on.
+ */
+static inline BOOLEAN ExpLockInterrupts(PKSPIN_LOCK Lock)
+{
+    BOOLEAN enabled = (__readeflags() & 0x200) != 0;
+    LONG64 owner = (LONG64)KiCurrentThread() | 1;
+
+    _disable();
+    while (*(volatile KSPIN_LOCK *)Lock != 0 || InterlockedCompareExchange64((volatile LONG64 *)Lock, owner, 0) != 0)
+    {
+        YieldProcessor();
+    }
+    return enabled;
+}
+
+static inline VOID ExpUnlockInterrupts(PKSPIN_LOCK Lock, BOOLEAN Enabled)
+{
+    WriteRelease64((volatile LONG64 *)Lock, 0);
+    if (Enabled)
+    {
+        _enable();
+    }
+}

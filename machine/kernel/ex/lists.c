@@ -10,24 +10,6 @@
 
 static KSPIN_LOCK ExpSListLocks[EX_SLIST_LOCKS];
 
-static BOOLEAN ExpLock(PKSPIN_LOCK Lock)
-{
-    BOOLEAN enabled = (__readeflags() & 0x200) != 0;
-
-    _disable();
-    KeAcquireSpinLockAtDpcLevel(Lock);
-    return enabled;
-}
-
-static VOID ExpUnlock(PKSPIN_LOCK Lock, BOOLEAN Enabled)
-{
-    KeReleaseSpinLockFromDpcLevel(Lock);
-    if (Enabled)
-    {
-        _enable();
-    }
-}
-
 static PKSPIN_LOCK ExpSListLock(PSLIST_HEADER Header)
 {
     return &ExpSListLocks[((ULONG_PTR)Header >> 4) % EX_SLIST_LOCKS];
@@ -61,12 +43,12 @@ VOID InitializeSListHead(PSLIST_HEADER SListHead)
 PSLIST_ENTRY FASTCALL ExpInterlockedPushEntrySList(PSLIST_HEADER ListHead, PSLIST_ENTRY ListEntry)
 {
     PKSPIN_LOCK lock = ExpSListLock(ListHead);
-    BOOLEAN enabled = ExpLock(lock);
+    BOOLEAN enabled = ExpLockInterrupts(lock);
     PSLIST_ENTRY first = ExpSListFirst(ListHead);
 
     ListEntry->Next = first;
     ExpSListSet(ListHead, ListEntry, (ULONG)ListHead->Alignment + 1);
-    ExpUnlock(lock, enabled);
+    ExpUnlockInterrupts(lock, enabled);
     return first;
 }
 
@@ -80,24 +62,24 @@ PSLIST_ENTRY FASTCALL ExpInterlockedPopEntrySList(PSLIST_HEADER ListHead)
     {
         return NULL; /* an empty list needs no lock */
     }
-    enabled = ExpLock(lock);
+    enabled = ExpLockInterrupts(lock);
     first = ExpSListFirst(ListHead);
     if (first != NULL)
     {
         ExpSListSet(ListHead, first->Next, (ULONG)ListHead->Alignment - 1);
     }
-    ExpUnlock(lock, enabled);
+    ExpUnlockInterrupts(lock, enabled);
     return first;
 }
 
 PSLIST_ENTRY FASTCALL ExpInterlockedFlushSList(PSLIST_HEADER ListHead)
 {
     PKSPIN_LOCK lock = ExpSListLock(ListHead);
-    BOOLEAN enabled = ExpLock(lock);
+    BOOLEAN enabled = ExpLockInterrupts(lock);
     PSLIST_ENTRY first = ExpSListFirst(ListHead);
 
     ExpSListSet(ListHead, NULL, 0);
-    ExpUnlock(lock, enabled);
+    ExpUnlockInterrupts(lock, enabled);
     return first;
 }
 
@@ -110,73 +92,73 @@ USHORT ExQueryDepthSList(PSLIST_HEADER ListHead)
 
 PLIST_ENTRY FASTCALL ExInterlockedInsertHeadList(PLIST_ENTRY ListHead, PLIST_ENTRY ListEntry, PKSPIN_LOCK Lock)
 {
-    BOOLEAN enabled = ExpLock(Lock);
+    BOOLEAN enabled = ExpLockInterrupts(Lock);
     PLIST_ENTRY first = IsListEmpty(ListHead) ? NULL : ListHead->Flink;
 
     InsertHeadList(ListHead, ListEntry);
-    ExpUnlock(Lock, enabled);
+    ExpUnlockInterrupts(Lock, enabled);
     return first;
 }
 
 PLIST_ENTRY FASTCALL ExInterlockedInsertTailList(PLIST_ENTRY ListHead, PLIST_ENTRY ListEntry, PKSPIN_LOCK Lock)
 {
-    BOOLEAN enabled = ExpLock(Lock);
+    BOOLEAN enabled = ExpLockInterrupts(Lock);
     PLIST_ENTRY last = IsListEmpty(ListHead) ? NULL : ListHead->Blink;
 
     InsertTailList(ListHead, ListEntry);
-    ExpUnlock(Lock, enabled);
+    ExpUnlockInterrupts(Lock, enabled);
     return last;
 }
 
 PLIST_ENTRY FASTCALL ExInterlockedRemoveHeadList(PLIST_ENTRY ListHead, PKSPIN_LOCK Lock)
 {
-    BOOLEAN enabled = ExpLock(Lock);
+    BOOLEAN enabled = ExpLockInterrupts(Lock);
     PLIST_ENTRY first = IsListEmpty(ListHead) ? NULL : RemoveHeadList(ListHead);
 
-    ExpUnlock(Lock, enabled);
+    ExpUnlockInterrupts(Lock, enabled);
     return first;
 }
 
 PSINGLE_LIST_ENTRY FASTCALL ExInterlockedPushEntryList(PSINGLE_LIST_ENTRY ListHead, PSINGLE_LIST_ENTRY ListEntry, PKSPIN_LOCK Lock)
 {
-    BOOLEAN enabled = ExpLock(Lock);
+    BOOLEAN enabled = ExpLockInterrupts(Lock);
     PSINGLE_LIST_ENTRY first = ListHead->Next;
 
     ListEntry->Next = first;
     ListHead->Next = ListEntry;
-    ExpUnlock(Lock, enabled);
+    ExpUnlockInterrupts(Lock, enabled);
     return first;
 }
 
 PSINGLE_LIST_ENTRY FASTCALL ExInterlockedPopEntryList(PSINGLE_LIST_ENTRY ListHead, PKSPIN_LOCK Lock)
 {
-    BOOLEAN enabled = ExpLock(Lock);
+    BOOLEAN enabled = ExpLockInterrupts(Lock);
     PSINGLE_LIST_ENTRY first = ListHead->Next;
 
     if (first != NULL)
     {
         ListHead->Next = first->Next;
     }
-    ExpUnlock(Lock, enabled);
+    ExpUnlockInterrupts(Lock, enabled);
     return first;
 }
 
 ULONG FASTCALL ExInterlockedAddUlong(PULONG Addend, ULONG Increment, PKSPIN_LOCK Lock)
 {
-    BOOLEAN enabled = ExpLock(Lock);
+    BOOLEAN enabled = ExpLockInterrupts(Lock);
     ULONG old = *Addend;
 
     *Addend = old + Increment;
-    ExpUnlock(Lock, enabled);
+    ExpUnlockInterrupts(Lock, enabled);
     return old;
 }
 
 LARGE_INTEGER ExInterlockedAddLargeInteger(PLARGE_INTEGER Addend, LARGE_INTEGER Increment, PKSPIN_LOCK Lock)
 {
-    BOOLEAN enabled = ExpLock(Lock);
+    BOOLEAN enabled = ExpLockInterrupts(Lock);
     LARGE_INTEGER old = *Addend;
 
     Addend->QuadPart += Increment.QuadPart;
-    ExpUnlock(Lock, enabled);
+    ExpUnlockInterrupts(Lock, enabled);
     return old;
 }

@@ -21,11 +21,9 @@ static ULONG64 ExpRotate(ULONG64 Value, int Bits)
 
 ULONG64 ExGenRandom64(VOID)
 {
-    BOOLEAN enabled = (__readeflags() & 0x200) != 0;
+    BOOLEAN enabled = ExpLockInterrupts(&ExpStateLock);
     ULONG64 result, shifted;
 
-    _disable();
-    KeAcquireSpinLockAtDpcLevel(&ExpStateLock);
     result = ExpRotate(ExpState[1] * 5, 7) * 9;
     shifted = ExpState[1] << 17;
     ExpState[2] ^= ExpState[0];
@@ -34,11 +32,7 @@ ULONG64 ExGenRandom64(VOID)
     ExpState[0] ^= ExpState[3];
     ExpState[2] ^= shifted;
     ExpState[3] = ExpRotate(ExpState[3], 45);
-    KeReleaseSpinLockFromDpcLevel(&ExpStateLock);
-    if (enabled)
-    {
-        _enable();
-    }
+    ExpUnlockInterrupts(&ExpStateLock, enabled);
     return result;
 }
 

@@ -28,6 +28,9 @@ VOID InitpStopDrivers(VOID);
 /** Starts the program of boot.cfg, waits for it and for what it left running, and gives its exit status. */
 NTSTATUS InitpRunProgram(PNTSTATUS ExitStatus);
 
+/** Notes what the kernel holds by itself, so that only what drivers hold counts as left over. */
+VOID InitpTakeBaseline(VOID);
+
 /** Counts what drivers left behind, says so, and leaves the machine. */
 DECLSPEC_NORETURN VOID InitpShutDown(NTSTATUS ExitStatus);
 

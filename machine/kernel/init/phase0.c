@@ -78,6 +78,7 @@ VOID InitPhase1(PVOID Context)
     PsInitializePhase1();
     HalStartProcessors();
 
+    InitpTakeBaseline();
     status = InitpStartDrivers();
     if (NT_SUCCESS(status))
     {

@@ -181,6 +181,24 @@ static ULONG InitpNameLoadedDrivers(VOID)
     return count;
 }
 
+/* What the kernel itself holds once it has started (the local APIC's mapping, and so on) is not the drivers'. */
+static MM_LEFTOVERS InitpBaseline;
+
+VOID InitpTakeBaseline(VOID)
+{
+    MmQueryLeftovers(&InitpBaseline);
+}
+
+static VOID InitpQueryLeftovers(MM_LEFTOVERS *Left)
+{
+    MmQueryLeftovers(Left);
+    C_ASSERT(sizeof(MM_LEFTOVERS) % sizeof(LONG64) == 0);
+    for (ULONG i = 0; i < sizeof(*Left) / sizeof(LONG64); i++)
+    {
+        ((PLONG64)Left)[i] -= ((PLONG64)&InitpBaseline)[i];
+    }
+}
+
 DECLSPEC_NORETURN VOID InitpShutDown(NTSTATUS ExitStatus)
 {
     MM_LEFTOVERS mm;
@@ -190,7 +208,7 @@ DECLSPEC_NORETURN VOID InitpShutDown(NTSTATUS ExitStatus)
 
     ExDrainWorkQueues();
     loaded = InitpNameLoadedDrivers();
-    MmQueryLeftovers(&mm);
+    InitpQueryLeftovers(&mm);
     IoQueryLeftovers(&io);
     locked = mm.LockedPages;
     mappings = mm.SystemMappings + mm.UserMappings + mm.ReservedMappings + mm.IoSpaceMappings;
