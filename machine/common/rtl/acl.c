@@ -34,8 +34,9 @@ static ULONG RtlpSkipAces(PACL Acl, ULONG Count)
 
     for (; Count != 0; Count -= 1)
     {
+        /* Sizes are multiples of 4, so that every ACE is aligned. */
         if (Acl->AclSize - Offset < sizeof(ACE_HEADER) || RtlpAt(Acl, Offset)->AceSize < sizeof(ACE_HEADER) ||
-            RtlpAt(Acl, Offset)->AceSize > Acl->AclSize - Offset)
+            (RtlpAt(Acl, Offset)->AceSize & 3) != 0 || RtlpAt(Acl, Offset)->AceSize > Acl->AclSize - Offset)
         {
             return 0;
         }
@@ -70,11 +71,6 @@ BOOLEAN NTAPI RtlValidAcl(_In_ PACL Acl)
     {
         PACE_HEADER Ace = RtlpAt(Acl, Offset);
         ULONG SidOffset = FIELD_OFFSET(ACCESS_ALLOWED_ACE, SidStart);
-
-        if ((Ace->AceSize & 3) != 0)
-        {
-            return FALSE;
-        }
 
         if (RtlpIsSimpleAce(Ace->AceType))
         {

@@ -69,7 +69,7 @@ static ULONG RtlpWalkHere(ULONG Skip, PVOID *Frames, ULONG Count, const CONTEXT 
 /**
  * Captures return addresses of the running thread.
  *
- * @param Callers  receives up to Count addresses, the caller of this function's caller last
+ * @param Callers  receives up to Count addresses; the first is where this function returns to
  * @param Count    room in Callers
  * @param Flags    zero; walking the user-mode stack is not supported
  * @return the number stored; zero if Flags is not zero

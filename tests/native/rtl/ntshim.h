@@ -251,6 +251,7 @@ typedef struct _IMAGE_DATA_DIRECTORY
     ULONG Size;
 } IMAGE_DATA_DIRECTORY, *PIMAGE_DATA_DIRECTORY;
 
+#pragma pack(push, 4)
 typedef struct _IMAGE_OPTIONAL_HEADER64
 {
     USHORT Magic;
@@ -283,6 +284,7 @@ typedef struct _IMAGE_NT_HEADERS64
     IMAGE_FILE_HEADER FileHeader;
     IMAGE_OPTIONAL_HEADER64 OptionalHeader;
 } IMAGE_NT_HEADERS64, *PIMAGE_NT_HEADERS64, IMAGE_NT_HEADERS, *PIMAGE_NT_HEADERS;
+#pragma pack(pop)
 
 typedef struct _IMAGE_SECTION_HEADER
 {

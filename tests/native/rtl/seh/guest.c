@@ -929,6 +929,9 @@ EXPORT int Test_VectoredContinue(void)
 
 /* ---- stack traces ---- */
 
+/* The driver kit declares it as imported. */
+extern ULONG WalkFrameChain(PVOID *Callers, ULONG Count, ULONG Flags) __asm__("RtlWalkFrameChain");
+
 static NOINLINE ULONG Trace3(PVOID *Frames, PULONG Hash)
 {
     ULONG Count = RtlCaptureStackBackTrace(0, 16, Frames, Hash);
@@ -965,8 +968,8 @@ EXPORT int Test_BackTrace(void)
     }
 
     REQUIRE(Sum == Hash);
-    REQUIRE(RtlWalkFrameChain(Chain, 16, 0) == Count - 2 && Chain[1] == Frames[3]);
-    REQUIRE(RtlWalkFrameChain(Chain, 16, 1) == 0);
+    REQUIRE(WalkFrameChain(Chain, 16, 0) == Count - 2 && Chain[1] == Frames[3]);
+    REQUIRE(WalkFrameChain(Chain, 16, 1) == 0);
     REQUIRE(RtlCaptureStackBackTrace(1, 16, Skipped, NULL) == Count - 3 && Skipped[0] == Frames[3]);
     REQUIRE(RtlCaptureStackBackTrace(1000, 16, Skipped, NULL) == 0);
     return 0;

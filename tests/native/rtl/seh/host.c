@@ -6,7 +6,6 @@
  * And the unwinder against the processor: guest functions run one instruction at a time, and at every step the
  * natively compiled unwinder must find the registers that the function's caller really has.
  */
-#define _GNU_SOURCE
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
