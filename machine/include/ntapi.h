@@ -285,16 +285,21 @@ NTSTATUS NTAPI NtDeleteValueKey(HANDLE Key, PUNICODE_STRING ValueName);
 NTSTATUS NTAPI NtDisplayString(PUNICODE_STRING String);
 NTSTATUS NTAPI NtDuplicateObject(HANDLE SourceProcess, HANDLE Source, HANDLE TargetProcess, PHANDLE Target,
                                  ACCESS_MASK Access, ULONG Attributes, ULONG Options);
+NTSTATUS NTAPI NtDuplicateToken(HANDLE Token, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes,
+                                BOOLEAN EffectiveOnly, TOKEN_TYPE Type, PHANDLE NewToken);
 NTSTATUS NTAPI NtEnumerateKey(HANDLE Key, ULONG Index, KEY_INFORMATION_CLASS Class, PVOID Buffer, ULONG Length,
                               PULONG ResultLength);
 NTSTATUS NTAPI NtEnumerateValueKey(HANDLE Key, ULONG Index, KEY_VALUE_INFORMATION_CLASS Class, PVOID Buffer,
                                    ULONG Length, PULONG ResultLength);
+NTSTATUS NTAPI NtFilterToken(HANDLE Token, ULONG Flags, PTOKEN_GROUPS SidsToDisable, PTOKEN_PRIVILEGES PrivilegesToDelete,
+                             PTOKEN_GROUPS RestrictedSids, PHANDLE NewToken);
 NTSTATUS NTAPI NtFlushBuffersFile(HANDLE File, PIO_STATUS_BLOCK IoStatus);
 NTSTATUS NTAPI NtFlushInstructionCache(HANDLE Process, PVOID Base, SIZE_T Length);
 NTSTATUS NTAPI NtFreeVirtualMemory(HANDLE Process, PVOID *Base, PSIZE_T Size, ULONG Type);
 NTSTATUS NTAPI NtGetContextThread(HANDLE Thread, PCONTEXT Context);
 NTSTATUS NTAPI NtLoadDriver(PUNICODE_STRING ServiceKey);
 NTSTATUS NTAPI NtLockVirtualMemory(HANDLE Process, PVOID *Base, PSIZE_T Size, ULONG MapType);
+NTSTATUS NTAPI NtMakeTemporaryObject(HANDLE Handle);
 NTSTATUS NTAPI NtMapViewOfSection(HANDLE Section, HANDLE Process, PVOID *Base, ULONG_PTR ZeroBits, SIZE_T CommitSize,
                                   PLARGE_INTEGER Offset, PSIZE_T ViewSize, SECTION_INHERIT Inherit, ULONG Type,
                                   ULONG Protect);
@@ -310,6 +315,8 @@ NTSTATUS NTAPI NtOpenSemaphore(PHANDLE Semaphore, ACCESS_MASK Access, POBJECT_AT
 NTSTATUS NTAPI NtOpenSymbolicLinkObject(PHANDLE Link, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes);
 NTSTATUS NTAPI NtOpenThread(PHANDLE Thread, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes, PCLIENT_ID Id);
 NTSTATUS NTAPI NtOpenThreadToken(HANDLE Thread, ACCESS_MASK Access, BOOLEAN OpenAsSelf, PHANDLE Token);
+NTSTATUS NTAPI NtOpenThreadTokenEx(HANDLE Thread, ACCESS_MASK Access, BOOLEAN OpenAsSelf, ULONG HandleAttributes,
+                                   PHANDLE Token);
 NTSTATUS NTAPI NtProtectVirtualMemory(HANDLE Process, PVOID *Base, PSIZE_T Size, ULONG NewProtect, PULONG OldProtect);
 NTSTATUS NTAPI NtPulseEvent(HANDLE Event, PLONG PreviousState);
 NTSTATUS NTAPI NtQueryAttributesFile(POBJECT_ATTRIBUTES Attributes, PFILE_BASIC_INFORMATION Information);
@@ -328,6 +335,8 @@ NTSTATUS NTAPI NtQueryKey(HANDLE Key, KEY_INFORMATION_CLASS Class, PVOID Buffer,
 NTSTATUS NTAPI NtQueryPerformanceCounter(PLARGE_INTEGER Counter, PLARGE_INTEGER Frequency);
 NTSTATUS NTAPI NtQuerySection(HANDLE Section, SECTION_INFORMATION_CLASS Class, PVOID Buffer, SIZE_T Length,
                               PSIZE_T ReturnLength);
+NTSTATUS NTAPI NtQuerySecurityObject(HANDLE Handle, SECURITY_INFORMATION Which, PSECURITY_DESCRIPTOR Descriptor,
+                                     ULONG Length, PULONG LengthNeeded);
 NTSTATUS NTAPI NtQuerySemaphore(HANDLE Semaphore, SEMAPHORE_INFORMATION_CLASS Class, PVOID Buffer, ULONG Length,
                                 PULONG ReturnLength);
 NTSTATUS NTAPI NtQuerySymbolicLinkObject(HANDLE Link, PUNICODE_STRING Target, PULONG ReturnedLength);
@@ -346,6 +355,7 @@ NTSTATUS NTAPI NtReleaseSemaphore(HANDLE Semaphore, LONG Count, PLONG PreviousCo
 NTSTATUS NTAPI NtRemoveIoCompletion(HANDLE Port, PVOID *Key, PVOID *ApcContext, PIO_STATUS_BLOCK IoStatus,
                                     PLARGE_INTEGER Timeout);
 NTSTATUS NTAPI NtResetEvent(HANDLE Event, PLONG PreviousState);
+NTSTATUS NTAPI NtResumeProcess(HANDLE Process);
 NTSTATUS NTAPI NtResumeThread(HANDLE Thread, PULONG PreviousCount);
 NTSTATUS NTAPI NtSetContextThread(HANDLE Thread, PCONTEXT Context);
 NTSTATUS NTAPI NtSetEvent(HANDLE Event, PLONG PreviousState);
@@ -353,11 +363,13 @@ NTSTATUS NTAPI NtSetInformationObject(HANDLE Handle, OBJECT_INFORMATION_CLASS Cl
 NTSTATUS NTAPI NtSetInformationThread(HANDLE Thread, THREADINFOCLASS Class, PVOID Buffer, ULONG Length);
 NTSTATUS NTAPI NtSetInformationToken(HANDLE Token, TOKEN_INFORMATION_CLASS Class, PVOID Buffer, ULONG Length);
 NTSTATUS NTAPI NtSetIoCompletion(HANDLE Port, PVOID Key, PVOID ApcContext, NTSTATUS Status, ULONG_PTR Information);
+NTSTATUS NTAPI NtSetSecurityObject(HANDLE Handle, SECURITY_INFORMATION Which, PSECURITY_DESCRIPTOR Descriptor);
 NTSTATUS NTAPI NtSetTimer(HANDLE Timer, PLARGE_INTEGER DueTime, PTIMER_APC_ROUTINE ApcRoutine, PVOID ApcContext,
                           BOOLEAN Resume, LONG Period, PBOOLEAN PreviousState);
 NTSTATUS NTAPI NtSetValueKey(HANDLE Key, PUNICODE_STRING ValueName, ULONG TitleIndex, ULONG Type, PVOID Data,
                              ULONG DataSize);
 NTSTATUS NTAPI NtSignalAndWaitForSingleObject(HANDLE Signal, HANDLE Wait, BOOLEAN Alertable, PLARGE_INTEGER Timeout);
+NTSTATUS NTAPI NtSuspendProcess(HANDLE Process);
 NTSTATUS NTAPI NtSuspendThread(HANDLE Thread, PULONG PreviousCount);
 NTSTATUS NTAPI NtTerminateProcess(HANDLE Process, NTSTATUS ExitStatus);
 NTSTATUS NTAPI NtTerminateThread(HANDLE Thread, NTSTATUS ExitStatus);

@@ -385,3 +385,16 @@ BOOL WINAPI ConvertStringSecurityDescriptorToSecurityDescriptorA(LPCSTR StringSe
     AdvFree(wide);
     return result;
 }
+
+BOOL WINAPI GetKernelObjectSecurity(HANDLE Handle, SECURITY_INFORMATION RequestedInformation,
+                                    PSECURITY_DESCRIPTOR pSecurityDescriptor, DWORD nLength, LPDWORD lpnLengthNeeded)
+{
+    return AdvResult(NtQuerySecurityObject(Handle, RequestedInformation, pSecurityDescriptor, nLength,
+                                           lpnLengthNeeded));
+}
+
+BOOL WINAPI SetKernelObjectSecurity(HANDLE Handle, SECURITY_INFORMATION SecurityInformation,
+                                    PSECURITY_DESCRIPTOR SecurityDescriptor)
+{
+    return AdvResult(NtSetSecurityObject(Handle, SecurityInformation, SecurityDescriptor));
+}

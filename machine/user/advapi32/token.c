@@ -237,3 +237,151 @@ BOOLEAN AdvIsAdministrator(VOID)
     BOOL member;
     return NT_SUCCESS(AdvHasGroup(NULL, &administrators.Sid, &member)) && member;
 }
+
+/* ---- Other tokens ---- */
+
+BOOL WINAPI DuplicateTokenEx(HANDLE hExistingToken, DWORD dwDesiredAccess, LPSECURITY_ATTRIBUTES lpTokenAttributes,
+                             SECURITY_IMPERSONATION_LEVEL ImpersonationLevel, TOKEN_TYPE TokenType,
+                             PHANDLE phNewToken)
+{
+    OBJECT_ATTRIBUTES attributes;
+    SECURITY_QUALITY_OF_SERVICE quality = {sizeof(quality), ImpersonationLevel, SECURITY_STATIC_TRACKING, FALSE};
+    InitializeObjectAttributes(&attributes, NULL, 0, NULL, NULL);
+    attributes.SecurityQualityOfService = &quality;
+    if (lpTokenAttributes != NULL)
+    {
+        attributes.SecurityDescriptor = lpTokenAttributes->lpSecurityDescriptor;
+        attributes.Attributes |= lpTokenAttributes->bInheritHandle ? OBJ_INHERIT : 0;
+    }
+    return AdvResult(NtDuplicateToken(hExistingToken, dwDesiredAccess, &attributes, FALSE, TokenType, phNewToken));
+}
+
+BOOL WINAPI DuplicateToken(HANDLE ExistingTokenHandle, SECURITY_IMPERSONATION_LEVEL ImpersonationLevel,
+                           PHANDLE DuplicateTokenHandle)
+{
+    return DuplicateTokenEx(ExistingTokenHandle, TOKEN_IMPERSONATE | TOKEN_QUERY, NULL, ImpersonationLevel,
+                            TokenImpersonation, DuplicateTokenHandle);
+}
+
+/* A TOKEN_GROUPS of Count entries; NULL for none. */
+static BOOL AdvMakeGroups(DWORD Count, PSID_AND_ATTRIBUTES Entries, PTOKEN_GROUPS *Groups)
+{
+    *Groups = NULL;
+    if (Count == 0)
+    {
+        return TRUE;
+    }
+    if (Count > 0x10000)
+    {
+        return AdvFailWith(ERROR_INVALID_PARAMETER);
+    }
+    *Groups = AdvAllocate(offsetof(TOKEN_GROUPS, Groups) + Count * sizeof(*Entries));
+    if (*Groups == NULL)
+    {
+        return AdvFailWith(ERROR_NOT_ENOUGH_MEMORY);
+    }
+    (*Groups)->GroupCount = Count;
+    memcpy((*Groups)->Groups, Entries, Count * sizeof(*Entries));
+    return TRUE;
+}
+
+/** A copy of a token with fewer rights: groups only for denying, privileges gone, a list of restricting SIDs. */
+BOOL WINAPI CreateRestrictedToken(HANDLE ExistingTokenHandle, DWORD Flags, DWORD DisableSidCount,
+                                  PSID_AND_ATTRIBUTES SidsToDisable, DWORD DeletePrivilegeCount,
+                                  PLUID_AND_ATTRIBUTES PrivilegesToDelete, DWORD RestrictedSidCount,
+                                  PSID_AND_ATTRIBUTES SidsToRestrict, PHANDLE NewTokenHandle)
+{
+    PTOKEN_GROUPS disable = NULL;
+    PTOKEN_GROUPS restrict = NULL;
+    PTOKEN_PRIVILEGES privileges = NULL;
+    BOOL result = AdvMakeGroups(DisableSidCount, SidsToDisable, &disable) &&
+                  AdvMakeGroups(RestrictedSidCount, SidsToRestrict, &restrict);
+    if (result && DeletePrivilegeCount != 0)
+    {
+        if (DeletePrivilegeCount > 0x1000)
+        {
+            result = AdvFailWith(ERROR_INVALID_PARAMETER);
+        }
+        else
+        {
+            SIZE_T size = DeletePrivilegeCount * sizeof(*PrivilegesToDelete);
+            privileges = AdvAllocate(offsetof(TOKEN_PRIVILEGES, Privileges) + size);
+            if (privileges == NULL)
+            {
+                result = AdvFailWith(ERROR_NOT_ENOUGH_MEMORY);
+            }
+            else
+            {
+                privileges->PrivilegeCount = DeletePrivilegeCount;
+                memcpy(privileges->Privileges, PrivilegesToDelete, size);
+            }
+        }
+    }
+    if (result)
+    {
+        result = AdvResult(NtFilterToken(ExistingTokenHandle, Flags, disable, privileges, restrict, NewTokenHandle));
+    }
+    AdvFree(disable);
+    AdvFree(restrict);
+    AdvFree(privileges);
+    return result;
+}
+
+/* ---- Impersonation ---- */
+
+BOOL WINAPI SetThreadToken(PHANDLE Thread, HANDLE Token)
+{
+    return AdvResult(NtSetInformationThread(Thread != NULL ? *Thread : NtCurrentThread(), ThreadImpersonationToken,
+                                            &Token, sizeof(Token)));
+}
+
+BOOL WINAPI RevertToSelf(VOID)
+{
+    return SetThreadToken(NULL, NULL);
+}
+
+/** The calling thread acts as the token's user from now on; a primary token is copied for that. */
+BOOL WINAPI ImpersonateLoggedOnUser(HANDLE hToken)
+{
+    TOKEN_TYPE type;
+    DWORD size;
+    HANDLE copy;
+    if (!GetTokenInformation(hToken, TokenType, &type, sizeof(type), &size))
+    {
+        return FALSE;
+    }
+    if (type == TokenImpersonation)
+    {
+        return SetThreadToken(NULL, hToken);
+    }
+    if (!DuplicateTokenEx(hToken, TOKEN_IMPERSONATE | TOKEN_QUERY, NULL, SecurityImpersonation, TokenImpersonation,
+                          &copy))
+    {
+        return FALSE;
+    }
+    BOOL result = SetThreadToken(NULL, copy);
+    NtClose(copy);
+    return result;
+}
+
+/* ---- A process of another user ---- */
+
+BOOL WINAPI CreateProcessInternalW(HANDLE, LPCWSTR, LPWSTR, LPSECURITY_ATTRIBUTES, LPSECURITY_ATTRIBUTES, BOOL, DWORD,
+                                   LPVOID, LPCWSTR, LPSTARTUPINFOW, LPPROCESS_INFORMATION, PHANDLE);
+
+/** CreateProcess with a primary token. The kernel decides whether the caller may assign it. */
+BOOL WINAPI CreateProcessAsUserW(HANDLE hToken, LPCWSTR lpApplicationName, LPWSTR lpCommandLine,
+                                 LPSECURITY_ATTRIBUTES lpProcessAttributes,
+                                 LPSECURITY_ATTRIBUTES lpThreadAttributes, WINBOOL bInheritHandles,
+                                 DWORD dwCreationFlags, LPVOID lpEnvironment, LPCWSTR lpCurrentDirectory,
+                                 LPSTARTUPINFOW lpStartupInfo, LPPROCESS_INFORMATION lpProcessInformation)
+{
+    if (hToken == NULL)
+    {
+        return AdvFailWith(ERROR_INVALID_HANDLE);
+    }
+    AdvEnablePrivilege(SE_ASSIGN_PRIMARY_TOKEN_LUID); /* needed for a token that is not a restricted copy of ours */
+    return CreateProcessInternalW(hToken, lpApplicationName, lpCommandLine, lpProcessAttributes, lpThreadAttributes,
+                                  bInheritHandles, dwCreationFlags, lpEnvironment, lpCurrentDirectory, lpStartupInfo,
+                                  lpProcessInformation, NULL);
+}

@@ -297,6 +297,7 @@ typedef struct _BASE_CREATION
     const STARTUPINFOW *Startup;
     DWORD Flags;
     BOOL Inherit;
+    HANDLE Token; /* NULL: the creator's */
 } BASE_CREATION, *PBASE_CREATION;
 
 static NTSTATUS BaseCreate(PBASE_CREATION Creation, LPPROCESS_INFORMATION Information)
@@ -306,7 +307,12 @@ static NTSTATUS BaseCreate(PBASE_CREATION Creation, LPPROCESS_INFORMATION Inform
     HANDLE processHandle;
     HANDLE threadHandle;
     PS_CREATE_INFO createInfo = {.Size = sizeof(createInfo)};
+    PS_ATTRIBUTE_LIST list = {.TotalLength = sizeof(list)};
     THREAD_BASIC_INFORMATION basic;
+
+    list.Attributes[0].Attribute = PS_ATTRIBUTE_TOKEN;
+    list.Attributes[0].Size = sizeof(HANDLE);
+    list.Attributes[0].u.ValuePtr = Creation->Token;
 
     BaseObject(&process, Creation->ProcessSecurity, NULL, 0);
     BaseObject(&thread, Creation->ThreadSecurity, NULL, 0);
@@ -314,7 +320,7 @@ static NTSTATUS BaseCreate(PBASE_CREATION Creation, LPPROCESS_INFORMATION Inform
                                           &process.Attributes, &thread.Attributes,
                                           Creation->Inherit ? PROCESS_CREATE_FLAGS_INHERIT_HANDLES : 0,
                                           THREAD_CREATE_FLAGS_CREATE_SUSPENDED, Creation->Parameters, &createInfo,
-                                          NULL);
+                                          Creation->Token != NULL ? &list : NULL);
     if (!NT_SUCCESS(status))
     {
         return status;
@@ -376,15 +382,23 @@ static BOOL BaseMakeParameters(PBASE_CREATION Creation, PCWSTR Program, PCWSTR C
     return result;
 }
 
-BOOL WINAPI CreateProcessW(LPCWSTR lpApplicationName, LPWSTR lpCommandLine,
-                           LPSECURITY_ATTRIBUTES lpProcessAttributes, LPSECURITY_ATTRIBUTES lpThreadAttributes,
-                           BOOL bInheritHandles, DWORD dwCreationFlags, LPVOID lpEnvironment,
-                           LPCWSTR lpCurrentDirectory, LPSTARTUPINFOW lpStartupInfo,
-                           LPPROCESS_INFORMATION lpProcessInformation)
+/**
+ * Creates a process, as CreateProcessW and CreateProcessAsUserW do; the name is Windows' own.
+ *
+ * @param hToken     primary token of the new process, NULL = the creator's
+ * @param hNewToken  unused
+ */
+BOOL WINAPI CreateProcessInternalW(HANDLE hToken, LPCWSTR lpApplicationName, LPWSTR lpCommandLine,
+                                   LPSECURITY_ATTRIBUTES lpProcessAttributes,
+                                   LPSECURITY_ATTRIBUTES lpThreadAttributes, BOOL bInheritHandles,
+                                   DWORD dwCreationFlags, LPVOID lpEnvironment, LPCWSTR lpCurrentDirectory,
+                                   LPSTARTUPINFOW lpStartupInfo, LPPROCESS_INFORMATION lpProcessInformation,
+                                   PHANDLE hNewToken)
 {
     const ULONG fullBytes = 0x8000 * sizeof(WCHAR);
     BASE_CREATION creation = {NULL, lpProcessAttributes, lpThreadAttributes, lpStartupInfo, dwCreationFlags,
-                              bInheritHandles};
+                              bInheritHandles, hToken};
+    UNREFERENCED_PARAMETER(hNewToken);
     PWSTR full = NULL;
     PWSTR directory = NULL;
     PWSTR environment = NULL;
@@ -432,6 +446,17 @@ Exit:
     RtlFreeHeap(RtlProcessHeap(), 0, directory);
     RtlFreeHeap(RtlProcessHeap(), 0, full);
     return result;
+}
+
+BOOL WINAPI CreateProcessW(LPCWSTR lpApplicationName, LPWSTR lpCommandLine,
+                           LPSECURITY_ATTRIBUTES lpProcessAttributes, LPSECURITY_ATTRIBUTES lpThreadAttributes,
+                           BOOL bInheritHandles, DWORD dwCreationFlags, LPVOID lpEnvironment,
+                           LPCWSTR lpCurrentDirectory, LPSTARTUPINFOW lpStartupInfo,
+                           LPPROCESS_INFORMATION lpProcessInformation)
+{
+    return CreateProcessInternalW(NULL, lpApplicationName, lpCommandLine, lpProcessAttributes, lpThreadAttributes,
+                                  bInheritHandles, dwCreationFlags, lpEnvironment, lpCurrentDirectory, lpStartupInfo,
+                                  lpProcessInformation, NULL);
 }
 
 BOOL WINAPI CreateProcessA(LPCSTR lpApplicationName, LPSTR lpCommandLine, LPSECURITY_ATTRIBUTES lpProcessAttributes,
