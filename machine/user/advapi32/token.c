@@ -292,10 +292,10 @@ BOOL WINAPI CreateRestrictedToken(HANDLE ExistingTokenHandle, DWORD Flags, DWORD
                                   PSID_AND_ATTRIBUTES SidsToRestrict, PHANDLE NewTokenHandle)
 {
     PTOKEN_GROUPS disable = NULL;
-    PTOKEN_GROUPS restrict = NULL;
+    PTOKEN_GROUPS restricting = NULL;
     PTOKEN_PRIVILEGES privileges = NULL;
     BOOL result = AdvMakeGroups(DisableSidCount, SidsToDisable, &disable) &&
-                  AdvMakeGroups(RestrictedSidCount, SidsToRestrict, &restrict);
+                  AdvMakeGroups(RestrictedSidCount, SidsToRestrict, &restricting);
     if (result && DeletePrivilegeCount != 0)
     {
         if (DeletePrivilegeCount > 0x1000)
@@ -319,10 +319,10 @@ BOOL WINAPI CreateRestrictedToken(HANDLE ExistingTokenHandle, DWORD Flags, DWORD
     }
     if (result)
     {
-        result = AdvResult(NtFilterToken(ExistingTokenHandle, Flags, disable, privileges, restrict, NewTokenHandle));
+        result = AdvResult(NtFilterToken(ExistingTokenHandle, Flags, disable, privileges, restricting, NewTokenHandle));
     }
     AdvFree(disable);
-    AdvFree(restrict);
+    AdvFree(restricting);
     AdvFree(privileges);
     return result;
 }
