@@ -2,17 +2,21 @@
 # Tests that run in the machine: each is one ntrun, and its exit code decides.
 set(NTRUN ${MACHINE_OUTPUT}/ntrun)
 
-# machine_test(name [OPTIONS ntrun-options...] RUN files and arguments... [STATUS code] [SAYS regex])
+# machine_test(name [OPTIONS ntrun-options...] RUN files and arguments... [STATUS code] [SAYS regex] [TIMEOUT seconds])
 #   STATUS  the exit code ntrun must give (default 0)
 #   SAYS    what the output must contain as well
 function(machine_test name)
-    cmake_parse_arguments(A "" "STATUS;SAYS" "OPTIONS;RUN" ${ARGN})
+    cmake_parse_arguments(A "" "STATUS;SAYS;TIMEOUT" "OPTIONS;RUN" ${ARGN})
     if(NOT DEFINED A_STATUS)
         set(A_STATUS 0)
     endif()
+    if(NOT DEFINED A_TIMEOUT)
+        set(A_TIMEOUT 120)
+    endif()
     add_test(NAME ${name} COMMAND ${PROJECT_SOURCE_DIR}/tests/expect-status ${A_STATUS} "${A_SAYS}"
-        ${NTRUN} --timeout 60 ${A_OPTIONS} ${A_RUN} WORKING_DIRECTORY ${TEST_OUTPUT})
-    set_tests_properties(${name} PROPERTIES TIMEOUT 90)
+        ${NTRUN} --timeout ${A_TIMEOUT} ${A_OPTIONS} ${A_RUN} WORKING_DIRECTORY ${TEST_OUTPUT})
+    math(EXPR limit "${A_TIMEOUT} + 30")
+    set_tests_properties(${name} PROPERTIES TIMEOUT ${limit})
 endfunction()
 
 # The groups of ktest.sys.

@@ -62,13 +62,15 @@ static VOID NTAPI SetDone(PVOID Context)
 
 static VOID TestThreads(KTEST_RUN *Run)
 {
+    OBJECT_ATTRIBUTES attributes;
     HANDLE handle;
     PVOID thread;
     PAIR pair;
 
+    InitializeObjectAttributes(&attributes, NULL, OBJ_KERNEL_HANDLE, NULL, NULL);
     KeInitializeEvent(&pair.Go, SynchronizationEvent, FALSE);
     KeInitializeEvent(&pair.Done, NotificationEvent, FALSE);
-    CHECK_STATUS(PsCreateSystemThread(&handle, THREAD_ALL_ACCESS, NULL, NULL, NULL, SetDone, &pair), STATUS_SUCCESS);
+    CHECK_STATUS(PsCreateSystemThread(&handle, THREAD_ALL_ACCESS, &attributes, NULL, NULL, SetDone, &pair), STATUS_SUCCESS);
     CHECK_STATUS(ObReferenceObjectByHandle(handle, SYNCHRONIZE, NULL, KernelMode, &thread, NULL), STATUS_SUCCESS);
     ZwClose(handle);
     KeSetEvent(&pair.Go, IO_NO_INCREMENT, FALSE);

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: MIT
+# The kit on the machine: its demonstration, its own tests group by group, and the driver that leaves pages locked.
+set(KIT_FILES ${KIT_OUTPUT}/isthmus.sys --add ${KIT_OUTPUT}/isthmus.dll)
+
+foreach(group abi addresses regions views requests names peek lifetime races configuration)
+    machine_test(kit.${group} TIMEOUT 400 RUN ${KIT_FILES} kit-test.exe ${group})
+endforeach()
+
+# The main job, as `make run` does it; a file of whole pages and one of a single byte besides the default.
+file(WRITE ${PROJECT_BINARY_DIR}/one-byte.bin "1")
+string(REPEAT "0123456789abcdef" 768 pages)
+file(WRITE ${PROJECT_BINARY_DIR}/three-pages.bin "${pages}")
+foreach(file ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_BINARY_DIR}/one-byte.bin ${PROJECT_BINARY_DIR}/three-pages.bin)
+    get_filename_component(name ${file} NAME)
+    machine_test(kit.demo.${name} SAYS "locked pages 0, pool blocks 0, mappings 0"
+        RUN --add ${file} --add ${KIT_OUTPUT}/isthmus.sys ${KIT_OUTPUT}/isthmus.exe demo --file ${name})
+endforeach()
+
+# The article's warning: a driver that leaves pages locked stops the machine, and ntrun says so.
+machine_test(misuse.leftlock.none RUN leftlock.sys leftlock.exe none)
+machine_test(misuse.leftlock.exit STATUS 203 SAYS "STOP 0x000000CB.*DRIVER_LEFT_LOCKED_PAGES_IN_PROCESS" RUN leftlock.sys leftlock.exe exit)
+machine_test(misuse.leftlock.unload STATUS 203 SAYS "STOP 0x000000CB.*DRIVER_LEFT_LOCKED_PAGES_IN_PROCESS" RUN leftlock.sys leftlock.exe unload)
+machine_test(misuse.leftlock.untracked OPTIONS --option notrack STATUS 203 SAYS "STOP 0x00000076.*PROCESS_HAS_LOCKED_PAGES" RUN leftlock.sys leftlock.exe exit)
