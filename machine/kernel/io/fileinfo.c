@@ -86,14 +86,16 @@ static NTSTATUS IopProbeInformation(PIO_STATUS_BLOCK Iosb, PVOID Buffer, ULONG L
     }
     __try
     {
+        /* A class of one BOOLEAN, such as FileDispositionInformation, may lie anywhere. */
+        ULONG Alignment = Length < sizeof(ULONG) ? sizeof(UCHAR) : sizeof(ULONG);
         IopProbeIosb(Iosb);
         if (Write)
         {
-            ProbeForWrite(Buffer, Length, sizeof(ULONG));
+            ProbeForWrite(Buffer, Length, Alignment);
         }
         else
         {
-            ProbeForRead(Buffer, Length, sizeof(ULONG));
+            ProbeForRead(Buffer, Length, Alignment);
         }
     }
     __except (EXCEPTION_EXECUTE_HANDLER)
