@@ -82,6 +82,11 @@ VOID ObPublishId(struct _HANDLE_TABLE *Table, HANDLE Id, PVOID Object);
 PVOID ObReferenceId(struct _HANDLE_TABLE *Table, HANDLE Id, POBJECT_TYPE Type);
 VOID ObRemoveId(struct _HANDLE_TABLE *Table, HANDLE Id);
 
+/** Gives an object that is not inserted the security its creator's token implies: owner and default DACL of Token. PASSIVE_LEVEL. */
+NTSTATUS ObAssignTokenSecurity(PVOID Object, PACCESS_TOKEN Token);
+/** Sets the descriptor of an object as it is; copied. PASSIVE_LEVEL. */
+NTSTATUS ObSetObjectDescriptor(PVOID Object, PSECURITY_DESCRIPTOR Descriptor);
+
 /** Gives the first directories and links their security descriptors; called by SE once its SIDs exist. */
 VOID ObSecureNamespace(VOID);
 /** Lets drivers register for handle operations on objects of this type (processes and threads). Before any handle. */

@@ -16,6 +16,8 @@ PTOKEN SeCreateUserToken(BOOLEAN Administrator);  /* built-in Administrator, or 
 NTSTATUS SeSubProcessToken(PEPROCESS Parent, PTOKEN *Token);
 
 NTSTATUS SeCreateAccessState(PACCESS_STATE State, PVOID AuxData /* AUX_ACCESS_DATA */, ACCESS_MASK Access, PGENERIC_MAPPING Mapping);
+/** The same, but what the new object gets by default is decided by a process's token, not by the caller's. PASSIVE_LEVEL. */
+NTSTATUS SeCreateAccessStateFor(PEPROCESS Process, PACCESS_STATE State, PVOID AuxData, ACCESS_MASK Access, PGENERIC_MAPPING Mapping);
 VOID SeDeleteAccessState(PACCESS_STATE State);
 #define SE_AUX_DATA_SIZE 256
 

@@ -113,6 +113,19 @@ NTSTATUS ObpAssignSecurity(OBP_HEADER *Header, PACCESS_STATE AccessState, OBP_DI
     return status;
 }
 
+NTSTATUS ObSetObjectDescriptor(_In_ PVOID Object, _In_ PSECURITY_DESCRIPTOR Descriptor)
+{
+    return ObpSetDescriptor(ObpHeader(Object), Descriptor);
+}
+
+NTSTATUS ObAssignTokenSecurity(_In_ PVOID Object, _In_ PACCESS_TOKEN Token)
+{
+    ACCESS_STATE state;
+    RtlZeroMemory(&state, sizeof(state));
+    state.SubjectSecurityContext.PrimaryToken = Token;
+    return ObpAssignSecurity(ObpHeader(Object), &state, NULL);
+}
+
 /**
  * The security descriptor of an object, self-relative.
  *

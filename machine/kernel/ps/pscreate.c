@@ -324,7 +324,7 @@ static NTSTATUS PspBuildProcess(PSP_USER_CREATE *C, ACCESS_MASK Access, PHANDLE 
     ObReferenceObject(process);
     ObPublishId(PspCidTable, process->UniqueProcessId, process);
     PspListProcess(process);
-    status = ObInsertObject(process, NULL, Access, 0, NULL, ProcessHandle);
+    status = PspInsertObject(process, PsProcessType, process, Access, ProcessHandle);
     if (NT_SUCCESS(status))
     {
         status = PspBuildFirstThread(C, process, Thread);

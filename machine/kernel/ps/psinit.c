@@ -81,6 +81,39 @@ static VOID PspInitializeKernelProcess(PEPROCESS Process, PCSTR Name, PTOKEN Tok
     }
 }
 
+/* Nobody but SYSTEM may do anything to the System process; administrators may look at it. */
+static NTSTATUS PspSecureSystemProcess(PEPROCESS System)
+{
+    SECURITY_DESCRIPTOR descriptor;
+    DECLSPEC_ALIGN(8) UCHAR acl[128];
+    NTSTATUS status = RtlCreateSecurityDescriptor(&descriptor, SECURITY_DESCRIPTOR_REVISION);
+    if (NT_SUCCESS(status))
+    {
+        status = RtlCreateAcl((PACL)acl, sizeof(acl), ACL_REVISION);
+    }
+    if (NT_SUCCESS(status))
+    {
+        status = RtlAddAccessAllowedAce((PACL)acl, ACL_REVISION, PSP_PROCESS_ALL_ACCESS, SeExports->SeLocalSystemSid);
+    }
+    if (NT_SUCCESS(status))
+    {
+        status = RtlAddAccessAllowedAce((PACL)acl, ACL_REVISION,
+                                        READ_CONTROL | SYNCHRONIZE | PROCESS_QUERY_INFORMATION | PROCESS_QUERY_LIMITED_INFORMATION,
+                                        SeExports->SeAliasAdminsSid);
+    }
+    if (NT_SUCCESS(status))
+    {
+        status = RtlSetDaclSecurityDescriptor(&descriptor, TRUE, (PACL)acl, FALSE);
+    }
+    if (NT_SUCCESS(status))
+    {
+        descriptor.Owner = SeExports->SeLocalSystemSid; /* as its owner an administrator could rewrite the list */
+        descriptor.Group = SeExports->SeLocalSystemSid;
+        status = ObSetObjectDescriptor(System, &descriptor);
+    }
+    return status;
+}
+
 /**
  * Types, process 0 (KE's boot process, completed) and process 4 with the kernel's handle table. Once, on processor 0's idle
  * thread, after SeInitialize; threads can be created from here on.
@@ -108,7 +141,11 @@ VOID PsInitializePhase0(VOID)
     }
     KeInitializeProcess(&system->Pcb, PSP_DEFAULT_PRIORITY, ~(KAFFINITY)0, KiBootProcess->DirectoryTableBase);
     PspInitializeKernelProcess(system, "System", token);
-    status = ObInitializeProcess(NULL, system, FALSE);
+    status = PspSecureSystemProcess(system);
+    if (NT_SUCCESS(status))
+    {
+        status = ObInitializeProcess(NULL, system, FALSE);
+    }
     if (!NT_SUCCESS(status))
     {
         PspFail(status, 4);

@@ -127,6 +127,7 @@ typedef struct _PSP_THREAD_CREATE
 } PSP_THREAD_CREATE;
 
 NTSTATUS PspCreateThread(PSP_THREAD_CREATE *Create);
+NTSTATUS PspInsertObject(PVOID Object, POBJECT_TYPE Type, PEPROCESS Process, ACCESS_MASK Access, PHANDLE Handle);
 DECLSPEC_NORETURN VOID PspExitThread(NTSTATUS Status);
 NTSTATUS PspTerminateThread(PETHREAD Thread, NTSTATUS Status);
 NTSTATUS PspSetThreadAffinity(PETHREAD Thread, KAFFINITY Affinity);

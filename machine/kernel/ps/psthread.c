@@ -184,6 +184,25 @@ static NTSTATUS PspEnlistThread(PETHREAD Thread, PEPROCESS Process)
     return status;
 }
 
+/*
+ * Names nobody, secures and makes the handle. A process or thread belongs to whom its process runs as, whoever makes it. Takes
+ * the creation reference.
+ */
+NTSTATUS PspInsertObject(PVOID Object, POBJECT_TYPE Type, PEPROCESS Process, ACCESS_MASK Access, PHANDLE Handle)
+{
+    ACCESS_STATE state;
+    DECLSPEC_ALIGN(16) UCHAR aux[SE_AUX_DATA_SIZE];
+    NTSTATUS status = SeCreateAccessStateFor(Process, &state, aux, Access, ObGetMapping(Type));
+    if (!NT_SUCCESS(status))
+    {
+        ObDereferenceObject(Object);
+        return status;
+    }
+    status = ObInsertObject(Object, &state, 0, 0, NULL, Handle);
+    SeDeleteAccessState(&state);
+    return status;
+}
+
 /* Tells drivers about the thread, and about the process if this is its first. A veto makes the thread die at once. */
 static NTSTATUS PspAnnounceThread(PETHREAD Thread, PSP_THREAD_CREATE *Create)
 {
@@ -252,8 +271,7 @@ NTSTATUS PspCreateThread(PSP_THREAD_CREATE *Create)
     Create->Thread = thread;
     if (NT_SUCCESS(status))
     {
-        NTSTATUS inserted = ObInsertObject(thread, NULL, Create->Access, 0, NULL, Create->Handle);
-        status = NT_SUCCESS(inserted) ? STATUS_SUCCESS : inserted;
+        status = PspInsertObject(thread, PsThreadType, process, Create->Access, Create->Handle);
     }
     else
     {

@@ -213,6 +213,18 @@ NTSTATUS SeCreateAccessState(_Out_ PACCESS_STATE State, _Out_ PVOID AuxData, _In
     return STATUS_SUCCESS;
 }
 
+NTSTATUS SeCreateAccessStateFor(_In_ PEPROCESS Process, _Out_ PACCESS_STATE State, _Out_ PVOID AuxData, _In_ ACCESS_MASK Access,
+                                _In_opt_ PGENERIC_MAPPING Mapping)
+{
+    NTSTATUS status = SeCreateAccessState(State, AuxData, Access, Mapping);
+    if (NT_SUCCESS(status))
+    {
+        SeReleaseSubjectContext(&State->SubjectSecurityContext);
+        State->SubjectSecurityContext.PrimaryToken = PsReferencePrimaryToken(Process);
+    }
+    return status;
+}
+
 /** Ends SeCreateAccessState. PASSIVE_LEVEL. */
 VOID SeDeleteAccessState(_In_ PACCESS_STATE State)
 {

@@ -289,10 +289,22 @@ NTSTATUS SepDuplicateToken(PTOKEN Existing, POBJECT_ATTRIBUTES Attributes, BOOLE
     return status;
 }
 
+/* A token that gets no handle at first is secured by its own defaults: its user and SYSTEM may open it. */
+static NTSTATUS SepSecureToken(PTOKEN *Token)
+{
+    NTSTATUS status = ObAssignTokenSecurity(*Token, *Token);
+    if (!NT_SUCCESS(status))
+    {
+        ObDereferenceObject(*Token);
+        *Token = NULL;
+    }
+    return status;
+}
+
 NTSTATUS SeSubProcessToken(_In_ PEPROCESS Parent, _Out_ PTOKEN *Token)
 {
     PTOKEN primary = PsReferencePrimaryToken(Parent);
-    NTSTATUS status = SepDuplicateToken(primary, NULL, FALSE, TokenPrimary, SecurityAnonymous, KernelMode, Token);
+    NTSTATUS status = SeCopyAsPrimary(primary, Token);
     PsDereferencePrimaryToken(primary);
     return status;
 }
@@ -300,7 +312,12 @@ NTSTATUS SeSubProcessToken(_In_ PEPROCESS Parent, _Out_ PTOKEN *Token)
 /** A primary token for a new process made from a token handle's object: always a copy. PASSIVE_LEVEL. */
 NTSTATUS SeCopyAsPrimary(_In_ PTOKEN Source, _Out_ PTOKEN *Token)
 {
-    return SepDuplicateToken(Source, NULL, FALSE, TokenPrimary, SecurityAnonymous, KernelMode, Token);
+    NTSTATUS status = SepDuplicateToken(Source, NULL, FALSE, TokenPrimary, SecurityAnonymous, KernelMode, Token);
+    if (NT_SUCCESS(status))
+    {
+        status = SepSecureToken(Token);
+    }
+    return status;
 }
 
 /* ---- the tokens of the start ---- */
@@ -342,7 +359,7 @@ static PTOKEN SepMakeStartToken(const SEP_TOKEN_PARTS *Template, PSID DaclOwner,
         return NULL;
     }
     token->Elevated = Elevated;
-    return token;
+    return NT_SUCCESS(SepSecureToken(&token)) ? token : NULL;
 }
 
 /** LocalSystem with every privilege enabled, as the kernel's own threads run. NULL without memory. PASSIVE_LEVEL. */
