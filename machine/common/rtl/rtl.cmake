@@ -35,11 +35,13 @@ set(ISTHMUS_RTL_SOURCES
     ${ISTHMUS_RTL_DIR}/gentable.c
     ${ISTHMUS_RTL_DIR}/image.c
     ${ISTHMUS_RTL_DIR}/inet.c
+    ${ISTHMUS_RTL_DIR}/prefix.c
     ${ISTHMUS_RTL_DIR}/random.c
     ${ISTHMUS_RTL_DIR}/rtlmisc.c
     ${ISTHMUS_RTL_DIR}/rtltime.c
     ${ISTHMUS_RTL_DIR}/secdesc.c
     ${ISTHMUS_RTL_DIR}/sddl.c
+    ${ISTHMUS_RTL_DIR}/shortname.c
     ${ISTHMUS_RTL_DIR}/sid.c
     ${ISTHMUS_RTL_DIR}/splay.c
     ${ISTHMUS_RTL_DIR}/ustrconv.c
