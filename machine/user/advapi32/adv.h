@@ -68,7 +68,6 @@ NTSTATUS AdvHasGroup(_In_opt_ HANDLE Token, _In_ PSID Group, _Out_ PBOOL Member)
 /** TRUE if the caller is an administrator. */
 BOOLEAN AdvIsAdministrator(VOID);
 
-#define SE_ASSIGN_PRIMARY_TOKEN_LUID 3u
 #define SE_LOAD_DRIVER_LUID 10u
 
 /** Enables a privilege of the process's token. STATUS_PRIVILEGE_NOT_HELD if it does not have it. */

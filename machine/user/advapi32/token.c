@@ -327,13 +327,7 @@ BOOL WINAPI CreateRestrictedToken(HANDLE ExistingTokenHandle, DWORD Flags, DWORD
     return result;
 }
 
-/* ---- Impersonation ---- */
-
-BOOL WINAPI SetThreadToken(PHANDLE Thread, HANDLE Token)
-{
-    return AdvResult(NtSetInformationThread(Thread != NULL ? *Thread : NtCurrentThread(), ThreadImpersonationToken,
-                                            &Token, sizeof(Token)));
-}
+/* ---- Impersonation; SetThreadToken and CreateProcessAsUserW are kernel32's ---- */
 
 BOOL WINAPI RevertToSelf(VOID)
 {
@@ -362,26 +356,4 @@ BOOL WINAPI ImpersonateLoggedOnUser(HANDLE hToken)
     BOOL result = SetThreadToken(NULL, copy);
     NtClose(copy);
     return result;
-}
-
-/* ---- A process of another user ---- */
-
-BOOL WINAPI CreateProcessInternalW(HANDLE, LPCWSTR, LPWSTR, LPSECURITY_ATTRIBUTES, LPSECURITY_ATTRIBUTES, BOOL, DWORD,
-                                   LPVOID, LPCWSTR, LPSTARTUPINFOW, LPPROCESS_INFORMATION, PHANDLE);
-
-/** CreateProcess with a primary token. The kernel decides whether the caller may assign it. */
-BOOL WINAPI CreateProcessAsUserW(HANDLE hToken, LPCWSTR lpApplicationName, LPWSTR lpCommandLine,
-                                 LPSECURITY_ATTRIBUTES lpProcessAttributes,
-                                 LPSECURITY_ATTRIBUTES lpThreadAttributes, WINBOOL bInheritHandles,
-                                 DWORD dwCreationFlags, LPVOID lpEnvironment, LPCWSTR lpCurrentDirectory,
-                                 LPSTARTUPINFOW lpStartupInfo, LPPROCESS_INFORMATION lpProcessInformation)
-{
-    if (hToken == NULL)
-    {
-        return AdvFailWith(ERROR_INVALID_HANDLE);
-    }
-    AdvEnablePrivilege(SE_ASSIGN_PRIMARY_TOKEN_LUID); /* needed for a token that is not a restricted copy of ours */
-    return CreateProcessInternalW(hToken, lpApplicationName, lpCommandLine, lpProcessAttributes, lpThreadAttributes,
-                                  bInheritHandles, dwCreationFlags, lpEnvironment, lpCurrentDirectory, lpStartupInfo,
-                                  lpProcessInformation, NULL);
 }

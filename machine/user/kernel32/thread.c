@@ -213,6 +213,13 @@ BOOL WINAPI SetThreadContext(HANDLE hThread, const CONTEXT *lpContext)
     return BaseResult(NtSetContextThread(hThread, (PCONTEXT)lpContext));
 }
 
+/** The thread acts with an impersonation token from now on, or with its process's own again (NULL). */
+BOOL WINAPI SetThreadToken(PHANDLE Thread, HANDLE Token)
+{
+    return BaseResult(NtSetInformationThread(Thread != NULL ? *Thread : NtCurrentThread(), ThreadImpersonationToken,
+                                             &Token, sizeof(Token)));
+}
+
 /** Where the current thread's stack lies. */
 VOID WINAPI GetCurrentThreadStackLimits(PULONG_PTR LowLimit, PULONG_PTR HighLimit)
 {

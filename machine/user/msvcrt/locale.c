@@ -32,9 +32,10 @@ char *setlocale(int Category, const char *Locale)
     return NULL;
 }
 
+/* The C locale has no code page: 0, which makes programs convert wide characters below 256 by themselves. */
 unsigned ___lc_codepage_func(void)
 {
-    return CP_UTF8;
+    return 0;
 }
 
 int ___mb_cur_max_func(void)
