@@ -133,11 +133,14 @@ ULONG PsQueryNotifyRoutineCount(VOID);          /* callbacks drivers left regist
 DECLSPEC_NORETURN VOID PsTerminateCurrentProcess(NTSTATUS Status);
 
 /**
- * MM calls this when an image section has been mapped into the current process by NtMapViewOfSection: the load-image
- * routines of drivers run here. PASSIVE_LEVEL.
+ * Calls the load-image routines of drivers for an image that has been mapped and has not run yet: a driver (SystemImage, process
+ * id NULL) or part of a process. PASSIVE_LEVEL.
  */
 VOID PsCallImageNotifyRoutines(PCUNICODE_STRING FullImageName, HANDLE ProcessId, PVOID Base, SIZE_T Size, PFILE_OBJECT File,
                                BOOLEAN SystemImage);
+
+/** The same for an image just mapped from a file into a process, which gives it its name; costs nothing unless somebody listens. */
+VOID PsReportMappedImage(PEPROCESS Process, PFILE_OBJECT File, PVOID Base, SIZE_T Size);
 
 /** TRUE if the image that holds this routine may register callbacks (linked with /INTEGRITYCHECK, or the kernel). <= APC_LEVEL. */
 BOOLEAN PsIsIntegrityImage(PVOID Routine);

@@ -319,6 +319,7 @@ static NTSTATUS IopLoadImage(IOP_DRIVER *Driver, PUNICODE_STRING ImagePath)
     ExFreePoolWithTag(Bytes, IOP_TAG_DRIVER);
     if (NT_SUCCESS(Status))
     {
+        PsCallImageNotifyRoutines(ImagePath, NULL, Driver->Module->Base, Driver->Module->Size, NULL, TRUE);
         Driver->ImagePath = *ImagePath;
         ImagePath->Buffer = NULL;
         IopFillSection(Driver);

@@ -67,7 +67,7 @@ static NTSTATUS MipMapImage(PEPROCESS Process, MI_SECTION *Section, PVOID *Base,
     }
     if (!MiChargeCommit(charge))
     {
-        ExFreePoolWithTag(vad, 0);
+        MiFreeVad(vad);
         return STATUS_COMMITMENT_LIMIT;
     }
     vad->Charged = charge;
@@ -86,7 +86,7 @@ static NTSTATUS MipMapImage(PEPROCESS Process, MI_SECTION *Section, PVOID *Base,
     {
         MiReturnCommit(charge);
         MiDereferenceArea(area);
-        ExFreePoolWithTag(vad, 0);
+        MiFreeVad(vad);
         return status;
     }
     return *Base == area->Image.PreferredBase ? STATUS_SUCCESS : STATUS_IMAGE_NOT_AT_BASE;
@@ -120,7 +120,7 @@ static NTSTATUS MipMapData(PEPROCESS Process, MI_SECTION *Section, PVOID *Base, 
     }
     if (!MiChargeCommit(charge))
     {
-        ExFreePoolWithTag(vad, 0);
+        MiFreeVad(vad);
         return STATUS_COMMITMENT_LIMIT;
     }
     vad->Maximum = (UCHAR)Section->Protection;
@@ -143,7 +143,7 @@ static NTSTATUS MipMapData(PEPROCESS Process, MI_SECTION *Section, PVOID *Base, 
     {
         MiReturnCommit(charge);
         MiDereferenceArea(Section->Area);
-        ExFreePoolWithTag(vad, 0);
+        MiFreeVad(vad);
     }
     return status;
 }
@@ -203,7 +203,7 @@ NTSTATUS MiUnmapView(PEPROCESS Process, PVOID Base)
     if (area != NULL)
     {
         MiDereferenceArea(area);
-        ExFreePoolWithTag(vad, 0);
+        MiFreeVad(vad);
     }
     return status;
 }
@@ -280,6 +280,10 @@ NTSTATUS NTAPI NtMapViewOfSection(_In_ HANDLE SectionHandle, _In_ HANDLE Process
     if (NT_SUCCESS(status))
     {
         status = MiMapViewOfSection(process, section, &base, &size, &offset, ZeroBits, AllocationType, Win32Protect, InheritDisposition == ViewShare);
+        if (NT_SUCCESS(status) && section->Area->Type == MiAreaImage)
+        {
+            PsReportMappedImage(process, section->Area->File, base, size);
+        }
         ObDereferenceObject(section);
     }
     ObDereferenceObject(process);

@@ -124,6 +124,11 @@ static NTSTATUS ObpFillItem(OBP_CALLBACK_ITEM *Item, OBP_REGISTRATION *Registrat
     {
         return STATUS_INVALID_PARAMETER;
     }
+    if ((Source->PreOperation != NULL && !PsIsIntegrityImage((PVOID)Source->PreOperation)) ||
+        (Source->PostOperation != NULL && !PsIsIntegrityImage((PVOID)Source->PostOperation)))
+    {
+        return STATUS_ACCESS_DENIED;
+    }
     Item->Registration = Registration;
     /* A type reached through the slot of another header set points to itself: see OBJECT_TYPE. */
     Item->Type = CONTAINING_RECORD(type->TypeList.Flink, struct _OBJECT_TYPE, TypeList);
@@ -138,7 +143,8 @@ static NTSTATUS ObpFillItem(OBP_CALLBACK_ITEM *Item, OBP_REGISTRATION *Registrat
  * Registers callbacks for handles on processes and threads.
  *
  * @param RegistrationHandle  out: for ObUnRegisterCallbacks, before the driver unloads
- * @return STATUS_INVALID_PARAMETER, STATUS_FLT_INSTANCE_ALTITUDE_COLLISION, STATUS_INSUFFICIENT_RESOURCES. <= APC_LEVEL.
+ * @return STATUS_INVALID_PARAMETER, STATUS_ACCESS_DENIED (the driver is not linked with /INTEGRITYCHECK),
+ *         STATUS_FLT_INSTANCE_ALTITUDE_COLLISION, STATUS_INSUFFICIENT_RESOURCES. <= APC_LEVEL.
  */
 NTSTATUS NTAPI ObRegisterCallbacks(_In_ POB_CALLBACK_REGISTRATION CallbackRegistration, _Out_ PVOID *RegistrationHandle)
 {

@@ -308,6 +308,24 @@ VOID PsCallImageNotifyRoutines(_In_ PCUNICODE_STRING FullImageName, _In_ HANDLE 
     KeLeaveCriticalRegion();
 }
 
+VOID PsReportMappedImage(_In_ PEPROCESS Process, _In_opt_ PFILE_OBJECT File, _In_ PVOID Base, _In_ SIZE_T Size)
+{
+    const ULONG room = sizeof(OBJECT_NAME_INFORMATION) + 0x800;
+    UNICODE_STRING none = {0};
+    ULONG needed;
+    if (PspImageCount == 0 || Process != PsGetCurrentProcess())
+    {
+        return;
+    }
+    POBJECT_NAME_INFORMATION name = File == NULL ? NULL : ExAllocatePoolWithTag(PagedPool, room, PSP_TAG_MISC);
+    BOOLEAN named = name != NULL && NT_SUCCESS(ObQueryNameString(File, name, room, &needed));
+    PsCallImageNotifyRoutines(named ? &name->Name : &none, Process->UniqueProcessId, Base, Size, File, FALSE);
+    if (name != NULL)
+    {
+        ExFreePoolWithTag(name, PSP_TAG_MISC);
+    }
+}
+
 /* The program and ntdll, which were mapped before the process had a thread to say so: in its first thread, before user mode. */
 VOID PspReportFirstImages(PEPROCESS Process)
 {
