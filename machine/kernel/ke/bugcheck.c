@@ -13,6 +13,7 @@
 
 #define KI_STACK_FRAMES 32
 #define KI_DRIVERS_MAX 4
+#define KI_OVERFLOW_REACH 0x4000
 #define KI_FREEZE_SPINS 20000000
 
 typedef struct _KI_BUG_REPORT
@@ -180,6 +181,18 @@ static VOID KiCollectFrames(KI_BUG_REPORT *Report)
     ULONG_PTR low, high;
 
     KiStackOf(Report->Context->Rsp, &low, &high);
+    if (low == 0)
+    {
+        /* Past the end of the thread's stack: what overflowed it is what one wants to see. */
+        PKTHREAD thread = KiCurrentThread();
+
+        if (Report->Context->Rsp >= (ULONG_PTR)thread->StackLimit - KI_OVERFLOW_REACH &&
+            Report->Context->Rsp < (ULONG_PTR)thread->StackLimit)
+        {
+            low = Report->Context->Rsp & ~15ULL;
+            high = (ULONG_PTR)thread->StackBase;
+        }
+    }
     Report->FrameCount = RtlpWalkContext(Report->Context, low, high, Report->Frames, KI_STACK_FRAMES);
     Report->HasFrames = TRUE;
 }

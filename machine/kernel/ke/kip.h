@@ -130,7 +130,6 @@ typedef struct _KPRCB
 
     volatile LONG Frozen;            /* stopped by a bug check elsewhere */
     CONTEXT *FrozenContext;
-    PKTRAP_FRAME InterruptFrame;     /* of the interrupt being served, for the clock and for profiles */
 } KPRCB, *PKPRCB;
 
 typedef struct _KI_PROCESSOR

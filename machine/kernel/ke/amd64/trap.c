@@ -46,7 +46,6 @@ static VOID KiServeInterrupt(PKTRAP_FRAME Frame, UCHAR Vector)
 {
     PKPRCB prcb = KiPrcb();
     KIRQL old = (KIRQL)__readcr8();
-    PKTRAP_FRAME outer = prcb->InterruptFrame;
 
     if (prcb->IdleState != KI_IDLE_NOT && InterlockedExchange(&prcb->IdleState, KI_IDLE_NOT) == KI_IDLE_MUST_FLUSH)
     {
@@ -60,7 +59,6 @@ static VOID KiServeInterrupt(PKTRAP_FRAME Frame, UCHAR Vector)
     __writecr8(Vector >> 4);
     HalEndOfInterrupt();
     prcb->Interrupts++;
-    prcb->InterruptFrame = Frame;
     KiEnable();
     switch (Vector)
     {
@@ -80,10 +78,6 @@ static VOID KiServeInterrupt(PKTRAP_FRAME Frame, UCHAR Vector)
         break; /* no device is connected: a stray interrupt is only acknowledged */
     }
     KiDisable();
-    if (Vector != KI_APC_VECTOR && Vector != KI_DPC_VECTOR)
-    {
-        prcb->InterruptFrame = outer; /* those two may come back on another processor */
-    }
     __writecr8(old);
 }
 
