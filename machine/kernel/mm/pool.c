@@ -13,12 +13,48 @@
 MI_POOL MiPools[MiPoolCount];
 static ULONG64 MipCookie;
 
-USHORT MiBlockCheck(const MI_BLOCK *Block)
+/*
+ * A header as its two halves. Whoever frees a block looks at its header without the lock, while another processor may
+ * be merging the block before it, which changes Previous and with it Check. Both are in the first half, so that half
+ * is written and read in one piece: the reader sees the header before or after the merge, never in between.
+ */
+typedef union _MIP_HEADER
 {
-    ULONG64 mix = (ULONG64)Block ^ MipCookie ^ ((ULONG64)Block->Tag << 16) ^ Block->Previous ^ ((ULONG64)Block->Flags << 8) ^
-                  ((const ULONG64 *)Block)[1];
+    MI_BLOCK Block;
+    ULONG64 Half[2];
+} MIP_HEADER;
+
+/* The check of a header that stands, or is to stand, at the address. */
+static USHORT MipCheckAt(const MIP_HEADER *Header, const VOID *Address)
+{
+    ULONG64 mix = (ULONG64)Address ^ MipCookie ^ ((ULONG64)Header->Block.Tag << 16) ^ Header->Block.Previous ^
+                  ((ULONG64)Header->Block.Flags << 8) ^ Header->Half[1];
 
     return (USHORT)((mix * 0x9E3779B97F4A7C15ULL) >> 48);
+}
+
+USHORT MiBlockCheck(const MI_BLOCK *Block)
+{
+    return MipCheckAt((const MIP_HEADER *)Block, Block);
+}
+
+static BOOLEAN MipIsSound(const MI_BLOCK *Block)
+{
+    const volatile MIP_HEADER *header = (const volatile MIP_HEADER *)Block;
+    MIP_HEADER copy;
+
+    copy.Half[0] = header->Half[0];
+    copy.Half[1] = header->Half[1];
+    return copy.Block.Check == MipCheckAt(&copy, Block);
+}
+
+static VOID MipSetPrevious(PMI_BLOCK Block, ULONG Units)
+{
+    MIP_HEADER copy = *(MIP_HEADER *)Block;
+
+    copy.Block.Previous = (UCHAR)Units;
+    copy.Block.Check = MipCheckAt(&copy, Block);
+    ((volatile MIP_HEADER *)Block)->Half[0] = copy.Half[0];
 }
 
 static inline PMI_BLOCK MipNext(PMI_BLOCK Block)
@@ -115,8 +151,7 @@ static VOID MipSplit(MI_POOL *Pool, PMI_BLOCK Block, ULONG Units)
     next = MipNext(tail);
     if (next != NULL)
     {
-        next->Previous = (UCHAR)rest;
-        MipSeal(next);
+        MipSetPrevious(next, rest);
     }
     MipInsertFree(Pool, tail);
 }
@@ -234,8 +269,7 @@ VOID MiFreeBlock(MI_POOL *Pool, PMI_BLOCK Block)
     next = MipNext(Block);
     if (next != NULL)
     {
-        next->Previous = (UCHAR)Block->Units;
-        MipSeal(next);
+        MipSetPrevious(next, (ULONG)Block->Units);
     }
     if (Block->Units != MI_PAGE_UNITS)
     {
@@ -268,11 +302,11 @@ PMI_BLOCK MiBlockOf(PVOID Address)
     {
         KeBugCheckEx(MI_BUGCHECK_BAD_POOL_CALLER, 0x46, (ULONG_PTR)Address, 0, 0);
     }
-    if (block->Check == MiBlockCheck(block) && (block->Flags & MI_BLOCK_REDIRECT))
+    if (MipIsSound(block) && (block->Flags & MI_BLOCK_REDIRECT))
     {
         block = (PMI_BLOCK)((PUCHAR)block - block->Units * MI_UNIT);
     }
-    if (block->Check != MiBlockCheck(block))
+    if (!MipIsSound(block))
     {
         /* Not a header, or one that was written over. */
         KeBugCheckEx(MI_BUGCHECK_BAD_POOL_HEADER, 0x20, (ULONG_PTR)block, (ULONG_PTR)Address, *(ULONG_PTR *)block);
