@@ -72,21 +72,28 @@ static int Duplicate(DWORD ParentId)
     HANDLE parent = OpenProcess(PROCESS_DUP_HANDLE, FALSE, ParentId);
     HISTHMUS isthmus = IsthmusOpen(0);
     memset(buffer, 0x31, sizeof(buffer));
-    if (parent == NULL || isthmus == NULL ||
-        !IsthmusShare(isthmus, buffer, sizeof(buffer), ISTHMUS_ACCESS_ALL, &region) ||
+    if (parent == NULL || isthmus == NULL)
+    {
+        printf("        the child can't open its parent or the driver: error %lu\n", (unsigned long)GetLastError());
+        return 0;
+    }
+    if (!IsthmusShare(isthmus, buffer, sizeof(buffer), ISTHMUS_ACCESS_ALL, &region) ||
         !IsthmusAllocate(isthmus, ISTHMUS_KIND_PAGES, 2 * PAGE, &region))
     {
+        printf("        the child can't make its regions: error %lu\n", (unsigned long)GetLastError());
         return 0;
     }
     BYTE *memory = IsthmusMap(isthmus, region, ISTHMUS_ACCESS_ALL, &view);
     if (memory == NULL)
     {
+        printf("        the child can't map: error %lu\n", (unsigned long)GetLastError());
         return 0;
     }
     memset(memory, 0x42, 2 * PAGE);
     if (!DuplicateHandle(GetCurrentProcess(), IsthmusGetHandle(isthmus), parent, &there, 0, FALSE,
                          DUPLICATE_SAME_ACCESS))
     {
+        printf("        the child can't duplicate its handle: error %lu\n", (unsigned long)GetLastError());
         return 0;
     }
     TerminateProcess(GetCurrentProcess(), (UINT)(ULONG_PTR)there);

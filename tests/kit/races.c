@@ -6,7 +6,7 @@
 #include "check.h"
 
 #define PAGE 4096
-#define ROUNDS 1500
+#define ROUNDS 250
 
 typedef struct RACE
 {
