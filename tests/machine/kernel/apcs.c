@@ -192,7 +192,7 @@ typedef struct _VICTIM
 {
     KEVENT Ready, Leave, End;
     BOOLEAN Critical;
-    volatile LONG InCritical;
+    volatile LONG Left;
     NTSTATUS Status;
 } VICTIM;
 
@@ -206,6 +206,7 @@ static VOID NTAPI WaitAsVictim(PVOID Context)
     }
     KeSetEvent(&victim->Ready, IO_NO_INCREMENT, FALSE);
     victim->Status = KeWaitForSingleObject(&victim->Leave, Executive, KernelMode, FALSE, NULL);
+    victim->Left = 1;
     if (victim->Critical)
     {
         KeLeaveCriticalRegion();
@@ -263,6 +264,7 @@ static VOID TestOtherThread(KTEST_RUN *Run, BOOLEAN Critical)
     CHECK_STATUS(victim.Status, STATUS_PENDING); /* the wait was not ended by them */
     KeSetEvent(&victim.Leave, IO_NO_INCREMENT, FALSE);
     CHECK(KtUntil(&log.Count, 3));
+    CHECK(KtUntil(&victim.Left, 1));
     CHECK_STATUS(victim.Status, STATUS_SUCCESS);
     CHECK_LOG(log, "snN");
     KeSetEvent(&victim.End, IO_NO_INCREMENT, FALSE);

@@ -1,12 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Events, and waits on them: satisfied, timed out, by a second thread, any and all of several. */
-#include "ktest.h"
-
-static LARGE_INTEGER Milliseconds(LONG Count)
-{
-    LARGE_INTEGER time = {.QuadPart = -10000LL * Count};
-    return time;
-}
+#include "ktlib.h"
 
 static VOID TestStates(KTEST_RUN *Run)
 {
@@ -32,7 +26,7 @@ static VOID TestStates(KTEST_RUN *Run)
 
 static VOID TestTimeout(KTEST_RUN *Run)
 {
-    LARGE_INTEGER wait = Milliseconds(20);
+    LARGE_INTEGER wait = KtMilliseconds(20);
     ULONG64 before, after;
     KEVENT event;
 
@@ -62,21 +56,19 @@ static VOID NTAPI SetDone(PVOID Context)
 
 static VOID TestThreads(KTEST_RUN *Run)
 {
-    OBJECT_ATTRIBUTES attributes;
-    HANDLE handle;
-    PVOID thread;
+    PETHREAD thread;
     PAIR pair;
 
-    InitializeObjectAttributes(&attributes, NULL, OBJ_KERNEL_HANDLE, NULL, NULL);
     KeInitializeEvent(&pair.Go, SynchronizationEvent, FALSE);
     KeInitializeEvent(&pair.Done, NotificationEvent, FALSE);
-    CHECK_STATUS(PsCreateSystemThread(&handle, THREAD_ALL_ACCESS, &attributes, NULL, NULL, SetDone, &pair), STATUS_SUCCESS);
-    CHECK_STATUS(ObReferenceObjectByHandle(handle, SYNCHRONIZE, NULL, KernelMode, &thread, NULL), STATUS_SUCCESS);
-    ZwClose(handle);
+    thread = KtStart(Run, SetDone, &pair);
+    if (thread == NULL)
+    {
+        return;
+    }
     KeSetEvent(&pair.Go, IO_NO_INCREMENT, FALSE);
     CHECK_STATUS(KeWaitForSingleObject(&pair.Done, Executive, KernelMode, FALSE, NULL), STATUS_SUCCESS);
-    CHECK_STATUS(KeWaitForSingleObject(thread, Executive, KernelMode, FALSE, NULL), STATUS_SUCCESS);
-    ObDereferenceObject(thread);
+    KtJoin(thread);
     KtSay(Run, "the second thread ran on CPU %lu, this one runs on CPU %lu", pair.Cpu, KeGetCurrentProcessorNumber());
 }
 

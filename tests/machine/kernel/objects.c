@@ -110,7 +110,7 @@ static VOID TestAccess(KTEST_RUN *Run)
     KtSay(Run, "handle 0x%I64X grants 0x%lX", (ULONG64)(ULONG_PTR)handle, information.GrantedAccess);
     CHECK_EQUAL(information.GrantedAccess, SYNCHRONIZE | EVENT_QUERY_STATE);
     ObDereferenceObject(object);
-    ZwClose(handle);
+    CHECK_STATUS(ObCloseHandle(handle, UserMode), STATUS_SUCCESS);
     CHECK_STATUS(ObReferenceObjectByHandle(handle, 0, NULL, UserMode, &object, NULL), STATUS_INVALID_HANDLE);
     CHECK_STATUS(ObReferenceObjectByHandle((HANDLE)0x7FFFFFF0, 0, NULL, UserMode, &object, NULL),
                  STATUS_INVALID_HANDLE);

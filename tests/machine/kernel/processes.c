@@ -18,10 +18,11 @@ static VOID TestLookups(KTEST_RUN *Run)
     CHECK_STATUS(PsLookupProcessByProcessId((HANDLE)4, &process), STATUS_SUCCESS);
     CHECK(process == PsInitialSystemProcess);
     ObDereferenceObject(process);
-    CHECK_STATUS(PsLookupProcessByProcessId((HANDLE)0x7FFFFFF4, &process), STATUS_INVALID_PARAMETER);
+    /* STATUS_INVALID_PARAMETER up to Windows 7, STATUS_INVALID_CID later. */
+    CHECK(!NT_SUCCESS(PsLookupProcessByProcessId((HANDLE)0x7FFFFFF4, &process)));
     /* ids of processes are no threads' */
-    CHECK_STATUS(PsLookupThreadByThreadId(id, &thread), STATUS_INVALID_PARAMETER);
-    CHECK_STATUS(PsLookupProcessByProcessId(NULL, &process), STATUS_INVALID_PARAMETER);
+    CHECK(!NT_SUCCESS(PsLookupThreadByThreadId(id, &thread)));
+    CHECK(!NT_SUCCESS(PsLookupProcessByProcessId(NULL, &process)));
     KtSay(Run, "process %I64u, thread %I64u, System 4", (ULONG64)(ULONG_PTR)id,
           (ULONG64)(ULONG_PTR)PsGetCurrentThreadId());
 }
@@ -126,7 +127,7 @@ static VOID TestHandlesFollow(KTEST_RUN *Run)
     KeUnstackDetachProcess(&state);
     CHECK_STATUS(ObReferenceObjectByHandle(handle, 0, *ExEventObjectType, UserMode, &object, NULL), STATUS_SUCCESS);
     ObDereferenceObject(object);
-    ZwClose(handle);
+    CHECK_STATUS(ObCloseHandle(handle, UserMode), STATUS_SUCCESS);
 }
 
 static volatile LONG ThreadsBorn, ThreadsGone, WrongIrql;
