@@ -291,7 +291,8 @@ NTSTATUS NTAPI NtEnumerateKey(HANDLE Key, ULONG Index, KEY_INFORMATION_CLASS Cla
                               PULONG ResultLength);
 NTSTATUS NTAPI NtEnumerateValueKey(HANDLE Key, ULONG Index, KEY_VALUE_INFORMATION_CLASS Class, PVOID Buffer,
                                    ULONG Length, PULONG ResultLength);
-NTSTATUS NTAPI NtFilterToken(HANDLE Token, ULONG Flags, PTOKEN_GROUPS SidsToDisable, PTOKEN_PRIVILEGES PrivilegesToDelete,
+NTSTATUS NTAPI NtFilterToken(HANDLE Token, ULONG Flags, PTOKEN_GROUPS SidsToDisable,
+                             PTOKEN_PRIVILEGES PrivilegesToDelete,
                              PTOKEN_GROUPS RestrictedSids, PHANDLE NewToken);
 NTSTATUS NTAPI NtFlushBuffersFile(HANDLE File, PIO_STATUS_BLOCK IoStatus);
 NTSTATUS NTAPI NtFlushInstructionCache(HANDLE Process, PVOID Base, SIZE_T Length);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
+ * The functions of kernel32 are documented by their publisher; comments in here tell only what the
+ * documentation leaves open or where the machine differs.
+ *
  * Inside kernel32: from NTSTATUS to last errors, from ANSI to wide strings, and small things that its
  * files share. The ANSI and OEM code pages are UTF-8 (machine/common/rtl/utf.c says why).
  */
@@ -109,5 +112,8 @@ HANDLE BaseCreated(_In_ NTSTATUS Status, _In_ HANDLE Handle);
 
 /** The kind of device behind a file handle (FILE_DEVICE_...), 0 with the last error set if it is no file. */
 ULONG BaseDeviceType(_In_ HANDLE File);
+
+/** The directories in which programs are looked for, ';' between them, in a heap buffer; NULL: no memory. */
+PWSTR BaseProgramPath(VOID);
 
 #endif /* ISTHMUS_KERNEL32_BASE_H */

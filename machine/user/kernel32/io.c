@@ -303,3 +303,46 @@ BOOL WINAPI PostQueuedCompletionStatus(HANDLE CompletionPort, DWORD dwNumberOfBy
     return BaseResult(NtSetIoCompletion(CompletionPort, (PVOID)dwCompletionKey, lpOverlapped, STATUS_SUCCESS,
                                         dwNumberOfBytesTransferred));
 }
+
+/* Takes up to ulCount packets: the first one is waited for, the others only if they are there. */
+BOOL WINAPI GetQueuedCompletionStatusEx(HANDLE CompletionPort, LPOVERLAPPED_ENTRY lpCompletionPortEntries,
+                                        ULONG ulCount, PULONG ulNumEntriesRemoved, DWORD dwMilliseconds,
+                                        BOOL fAlertable)
+{
+    LARGE_INTEGER time;
+    PLARGE_INTEGER timeout = BaseTimeout(dwMilliseconds, &time);
+    LARGE_INTEGER zero = {.QuadPart = 0};
+    ULONG count = 0;
+    if (fAlertable)
+    {
+        return BaseFailWith(ERROR_NOT_SUPPORTED); /* the service underneath does not wait alertably */
+    }
+    if (ulCount == 0 || lpCompletionPortEntries == NULL)
+    {
+        return BaseFailWith(ERROR_INVALID_PARAMETER);
+    }
+    while (count < ulCount)
+    {
+        IO_STATUS_BLOCK ioStatus = {0};
+        PVOID key = NULL;
+        PVOID context = NULL;
+        NTSTATUS status = NtRemoveIoCompletion(CompletionPort, &key, &context, &ioStatus,
+                                               count == 0 ? timeout : &zero);
+        if (status != STATUS_SUCCESS)
+        {
+            if (count != 0)
+            {
+                break;
+            }
+            *ulNumEntriesRemoved = 0;
+            return status == STATUS_TIMEOUT ? BaseFailWith(WAIT_TIMEOUT) : BaseFail(status);
+        }
+        lpCompletionPortEntries[count].lpCompletionKey = (ULONG_PTR)key;
+        lpCompletionPortEntries[count].lpOverlapped = context;
+        lpCompletionPortEntries[count].Internal = (ULONG_PTR)ioStatus.Status;
+        lpCompletionPortEntries[count].dwNumberOfBytesTransferred = (DWORD)ioStatus.Information;
+        count++;
+    }
+    *ulNumEntriesRemoved = count;
+    return TRUE;
+}

@@ -96,7 +96,8 @@ static BOOL BaseProbe(const volatile UCHAR *Address, UINT_PTR Size, BOOLEAN Writ
     __try
     {
         const volatile UCHAR *last = Address + Size - 1;
-        for (const volatile UCHAR *byte = Address;; byte = (const volatile UCHAR *)(((ULONG_PTR)byte & ~0xFFFull) + 0x1000))
+        for (const volatile UCHAR *byte = Address;;
+             byte = (const volatile UCHAR *)(((ULONG_PTR)byte & ~0xFFFull) + 0x1000))
         {
             if (byte > last)
             {

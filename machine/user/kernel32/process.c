@@ -16,7 +16,7 @@
 /* ---- Finding the program ---- */
 
 /* Program's directory, current directory, System32, Windows, PATH. */
-static PWSTR BaseProgramPath(VOID)
+PWSTR BaseProgramPath(VOID)
 {
     static const WCHAR system[] = L".;C:\\Windows\\System32;C:\\Windows;";
     const DWORD capacity = 0x10000;

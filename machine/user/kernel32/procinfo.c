@@ -2,6 +2,8 @@
 /* Processes that exist: ends, handles, times, memory. */
 #include "base.h"
 
+#include <psapi.h>
+
 DECLSPEC_NORETURN VOID WINAPI ExitProcess(UINT uExitCode)
 {
     RtlExitUserProcess((NTSTATUS)uExitCode);
@@ -186,4 +188,37 @@ BOOL WINAPI IsWow64Process(HANDLE hProcess, PBOOL Wow64Process)
     }
     *Wow64Process = FALSE;
     return TRUE;
+}
+
+/** What psapi's GetProcessMemoryInfo compiles to. */
+BOOL WINAPI K32GetProcessMemoryInfo(HANDLE Process, PPROCESS_MEMORY_COUNTERS ppsmemCounters, DWORD cb)
+{
+    VM_COUNTERS counters;
+    if (cb < sizeof(PROCESS_MEMORY_COUNTERS))
+    {
+        return BaseFailWith(ERROR_INSUFFICIENT_BUFFER);
+    }
+    NTSTATUS status = NtQueryInformationProcess(Process, ProcessVmCounters, &counters, sizeof(counters), NULL);
+    if (!NT_SUCCESS(status))
+    {
+        return BaseFail(status);
+    }
+    memset(ppsmemCounters, 0, cb);
+    ppsmemCounters->cb = cb;
+    ppsmemCounters->PageFaultCount = counters.PageFaultCount;
+    ppsmemCounters->PeakWorkingSetSize = counters.PeakWorkingSetSize;
+    ppsmemCounters->WorkingSetSize = counters.WorkingSetSize;
+    ppsmemCounters->QuotaPeakPagedPoolUsage = counters.QuotaPeakPagedPoolUsage;
+    ppsmemCounters->QuotaPagedPoolUsage = counters.QuotaPagedPoolUsage;
+    ppsmemCounters->QuotaPeakNonPagedPoolUsage = counters.QuotaPeakNonPagedPoolUsage;
+    ppsmemCounters->QuotaNonPagedPoolUsage = counters.QuotaNonPagedPoolUsage;
+    ppsmemCounters->PagefileUsage = counters.PagefileUsage;
+    ppsmemCounters->PeakPagefileUsage = counters.PeakPagefileUsage;
+    return TRUE;
+}
+
+BOOL WINAPI GetProcessIoCounters(HANDLE hProcess, PIO_COUNTERS lpIoCounters)
+{
+    return BaseResult(NtQueryInformationProcess(hProcess, ProcessIoCounters, lpIoCounters, sizeof(*lpIoCounters),
+                                                NULL));
 }

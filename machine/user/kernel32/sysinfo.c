@@ -143,6 +143,14 @@ DWORD WINAPI GetVersion(VOID)
     return (peb->OSMajorVersion & 0xFF) | (peb->OSMinorVersion & 0xFF) << 8 | (DWORD)peb->OSBuildNumber << 16;
 }
 
+NTSTATUS NTAPI RtlVerifyVersionInfo(PRTL_OSVERSIONINFOEXW Information, ULONG TypeMask, ULONGLONG ConditionMask);
+
+BOOL WINAPI VerifyVersionInfoW(LPOSVERSIONINFOEXW lpVersionInformation, DWORD dwTypeMask, DWORDLONG dwlConditionMask)
+{
+    NTSTATUS status = RtlVerifyVersionInfo(lpVersionInformation, dwTypeMask, dwlConditionMask);
+    return status == STATUS_REVISION_MISMATCH ? BaseFailWith(ERROR_OLD_WIN_VERSION) : BaseResult(status);
+}
+
 /* ---- Names ---- */
 
 /* The machine has no network; its name is a fixed one. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The heap's structures, for heap.c and heapcheck.c; heap.c explains them. */
+/* The heap's structures, for heap.c, heapblock.c and heapcheck.c; heap.c explains them. */
 #ifndef ISTHMUS_HEAPP_H
 #define ISTHMUS_HEAPP_H
 
@@ -66,6 +66,14 @@ typedef struct _RTLP_HEAP
     ULONG64 BinMap[HEAP_BINS / 64];
     LIST_ENTRY Bins[HEAP_BINS];
 } RTLP_HEAP, *PRTLP_HEAP;
+
+/* heapblock.c: the heap is locked */
+VOID RtlpFormatSegment(PRTLP_HEAP Heap, PRTLP_SEGMENT Segment, PVOID Base, SIZE_T HeaderBytes, SIZE_T Committed,
+                       SIZE_T Reserved);
+PRTLP_BLOCK RtlpTake(PRTLP_HEAP Heap, ULONG Units);
+VOID RtlpRelease(PRTLP_HEAP Heap, PRTLP_BLOCK Block);
+VOID RtlpTrim(PRTLP_HEAP Heap, PRTLP_BLOCK Block, ULONG Units);
+BOOLEAN RtlpGrowInPlace(PRTLP_HEAP Heap, PRTLP_BLOCK Block, ULONG Units);
 
 DECLSPEC_NORETURN VOID RtlpHeapCorrupt(PRTLP_HEAP Heap, const void *Block, PCSTR What);
 
