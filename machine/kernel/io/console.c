@@ -5,6 +5,7 @@
  */
 #include "iop.h"
 #include "archive.h"
+#include "vf.h"
 
 #ifndef FILE_DEVICE_CONSOLE
 #define FILE_DEVICE_CONSOLE 0x50
@@ -85,6 +86,28 @@ static NTSTATUS NTAPI IopConsoleRead(PDEVICE_OBJECT Device, PIRP Irp)
     return IopCompleteBuiltin(Irp, STATUS_SUCCESS, Length);
 }
 
+/*
+ * Windows programs end lines with \r\n, the terminal and the tools behind ntrun expect \n. Works in the IRP's own copy of
+ * the bytes; returns how many are left. option=raw leaves every byte as it is.
+ */
+static ULONG IopConsoleDropReturns(PUCHAR Bytes, ULONG Length)
+{
+    ULONG Kept = 0;
+
+    if (VfOptionGiven("raw"))
+    {
+        return Length;
+    }
+    for (ULONG Index = 0; Index < Length; Index++)
+    {
+        if (Bytes[Index] != '\r' || Index + 1 == Length || Bytes[Index + 1] != '\n')
+        {
+            Bytes[Kept++] = Bytes[Index];
+        }
+    }
+    return Kept;
+}
+
 static NTSTATUS NTAPI IopConsoleWrite(PDEVICE_OBJECT Device, PIRP Irp)
 {
     ULONG Length = IoGetCurrentIrpStackLocation(Irp)->Parameters.Write.Length;
@@ -96,7 +119,9 @@ static NTSTATUS NTAPI IopConsoleWrite(PDEVICE_OBJECT Device, PIRP Irp)
     }
     if (Length != 0)
     {
-        HalWriteConsole(Kind == ConsoleError ? HalStreamError : HalStreamOutput, Irp->AssociatedIrp.SystemBuffer, Length);
+        PUCHAR Bytes = Irp->AssociatedIrp.SystemBuffer;
+
+        HalWriteConsole(Kind == ConsoleError ? HalStreamError : HalStreamOutput, Bytes, IopConsoleDropReturns(Bytes, Length));
     }
     return IopCompleteBuiltin(Irp, STATUS_SUCCESS, Length);
 }
