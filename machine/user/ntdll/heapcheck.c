@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* HeapValidate and HeapWalk: read a heap without trusting it. */
+/* HeapValidate: reads a heap without trusting it. */
 #include "ntdllp.h"
 #include "heapp.h"
 
