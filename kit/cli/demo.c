@@ -148,9 +148,9 @@ static BYTE *ReadWholeFile(const wchar_t *Path, UINT64 *Length)
                 (unsigned long)GetLastError());
         return NULL;
     }
-    if (!GetFileSizeEx(file, &size) || size.QuadPart < 2 || (bytes = malloc((size_t)size.QuadPart)) == NULL)
+    if (!GetFileSizeEx(file, &size) || size.QuadPart < 1 || (bytes = malloc((size_t)size.QuadPart)) == NULL)
     {
-        fprintf(stderr, "isthmus: %s is empty, of one byte only, or too large to read; name another with --file.\n",
+        fprintf(stderr, "isthmus: %s is empty or too large to read; name another with --file.\n",
                 Utf8(Path));
         CloseHandle(file);
         return NULL;

@@ -7,18 +7,19 @@
 #define ROUNDS       5
 #define WATCH_TIME   5000 /* milliseconds */
 #define LEAD         0x123 /* the buffer starts inside a page, as any buffer may */
+#define SPARE        1     /* a byte behind the file's, for the driver's answers */
 
 /*
  * Both directions with no further call: after the watch is started, the program writes the first byte and the driver's
- * DPC answers at the last. Each answer shows that the driver saw the program's write, and the program the driver's.
+ * DPC answers in the spare one. Each answer shows that the driver saw the program's write, and the program the driver's.
  */
 static void ProveChanges(DEMO *Demo, UINT64 Region, volatile BYTE *Memory)
 {
-    volatile BYTE *question = Memory, *answer = Memory + Demo->Length - 1;
-    BYTE savedQuestion = *question, savedAnswer = *answer;
+    volatile BYTE *question = Memory, *answer = Memory + Demo->Length;
+    BYTE saved = *question;
     int answered = 0;
 
-    if (!IsthmusWatch(Demo->Isthmus, Region, 0, Demo->Length - 1, ROUNDS, WATCH_TIME))
+    if (!IsthmusWatch(Demo->Isthmus, Region, 0, Demo->Length, ROUNDS, WATCH_TIME))
     {
         ProofFailed(Demo, "watch");
         return;
@@ -26,7 +27,7 @@ static void ProveChanges(DEMO *Demo, UINT64 Region, volatile BYTE *Memory)
     DWORD begin = GetTickCount();
     for (int round = 0; round < ROUNDS; round++)
     {
-        BYTE value = (BYTE)(savedQuestion + 1 + round); /* each differs from the one before */
+        BYTE value = (BYTE)(saved + 1 + round); /* each differs from the one before */
         BYTE expected = value ^ 0xFF;
         *answer = value;
         *question = value;
@@ -40,8 +41,7 @@ static void ProveChanges(DEMO *Demo, UINT64 Region, volatile BYTE *Memory)
         Demo, answered == ROUNDS,
         "with no call in between, the driver's DPC saw and answered %d of %d changes, and the program saw the answers",
         answered, ROUNDS);
-    *question = savedQuestion;
-    *answer = savedAnswer;
+    *question = saved;
 }
 
 static void ProveChecksum(DEMO *Demo, UINT64 Region)
@@ -60,14 +60,14 @@ static void ProveChecksum(DEMO *Demo, UINT64 Region)
 static void ShareBuffer(DEMO *Demo, BYTE *Memory, DWORD Access)
 {
     UINT64 region;
-    if (!IsthmusShare(Demo->Isthmus, Memory, Demo->Length, Access, &region))
+    if (!IsthmusShare(Demo->Isthmus, Memory, Demo->Length + SPARE, Access, &region))
     {
         ProofFailed(Demo, "share the buffer");
         return;
     }
     printf(ROW "VirtualAlloc by this process; locked and mapped by the driver for %s\n", "allocated",
            AccessName(Access));
-    printf(ROW "0x%llX, %llu bytes\n", "user address", (unsigned long long)(ULONG_PTR)Memory,
+    printf(ROW "0x%llX, %llu bytes and a spare one\n", "user address", (unsigned long long)(ULONG_PTR)Memory,
            (unsigned long long)Demo->Length);
     DemoDescribe(Demo, region, 0);
     ProveChecksum(Demo, region);
@@ -84,7 +84,7 @@ static void ShareBuffer(DEMO *Demo, BYTE *Memory, DWORD Access)
 
 void DemoUserBuffer(DEMO *Demo)
 {
-    BYTE *memory = VirtualAlloc(NULL, (SIZE_T)Demo->Length + LEAD, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+    BYTE *memory = VirtualAlloc(NULL, (SIZE_T)Demo->Length + LEAD + SPARE, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
     if (memory == NULL)
     {
         ProofFailed(Demo, "allocate");
@@ -100,7 +100,7 @@ void DemoUserBuffer(DEMO *Demo)
 static void MapKind(DEMO *Demo, DWORD Kind, const char *Call)
 {
     UINT64 region, view, second;
-    if (!IsthmusAllocate(Demo->Isthmus, Kind, Demo->Length, &region))
+    if (!IsthmusAllocate(Demo->Isthmus, Kind, Demo->Length + SPARE, &region))
     {
         ProofFailed(Demo, KindName(Kind));
         return;
@@ -113,7 +113,7 @@ static void MapKind(DEMO *Demo, DWORD Kind, const char *Call)
         return;
     }
     printf(ROW "%s by the driver (%s), whole zeroed pages; mapped for read-write\n", "allocated", KindName(Kind), Call);
-    printf(ROW "0x%llX, %llu bytes\n", "user address", (unsigned long long)(ULONG_PTR)memory,
+    printf(ROW "0x%llX, %llu bytes and a spare one\n", "user address", (unsigned long long)(ULONG_PTR)memory,
            (unsigned long long)Demo->Length);
     memcpy(memory, Demo->Bytes, (size_t)Demo->Length);
     DemoDescribe(Demo, region, view);

@@ -19,7 +19,7 @@ static const struct
      "checksum over its own view equals the program's, changes are seen without a call, frames are the same.\n"
      "Ways: user, kernel, buffered, direct, neither, why; or 1 to 6; all of them without a name.\n"
      "Installs and starts the driver if it isn't running, and then stops and removes it at the end.\n"
-     "  --file PATH   the file, of two bytes or more (default README.md in the current directory)\n"
+     "  --file PATH   the file, not empty (default README.md in the current directory)\n"
      "  --sys PATH    the driver to install (default isthmus.sys beside this program)\n"},
     {L"install", "[--sys PATH] [--demo]", "register the driver as a service",
      "Registers isthmus.sys, which stays where it is, as the service isthmus, started on demand.\n"
