@@ -16,6 +16,8 @@
 #define MI_OTHER_MDL_TAG 'dMmM'
 #define MI_MDL_LIMIT (0x100000000ULL - PAGE_SIZE) /* bytes that one MDL can describe */
 
+static MI_CACHE MipMdlCache = {.Size = sizeof(MDL) + MI_FIXED_MDL_PAGES * sizeof(PFN_NUMBER), .Tag = MI_MDL_TAG};
+
 VOID MmCountMdl(LONG Delta)
 {
     InterlockedAdd64(&MiCounters.Mdls, Delta);
@@ -75,12 +77,15 @@ PMDL NTAPI IoAllocateMdl(_In_opt_ PVOID VirtualAddress, _In_ ULONG Length, _In_ 
     {
         return NULL;
     }
-    if (size <= sizeof(MDL) + MI_FIXED_MDL_PAGES * sizeof(PFN_NUMBER))
+    if (size <= MipMdlCache.Size)
     {
-        size = sizeof(MDL) + MI_FIXED_MDL_PAGES * sizeof(PFN_NUMBER);
         flags = MDL_ALLOCATED_FIXED_SIZE;
+        mdl = MiCacheAllocate(&MipMdlCache);
     }
-    mdl = ExAllocatePoolWithTag(NonPagedPoolNx, size, MI_MDL_TAG);
+    else
+    {
+        mdl = ExAllocatePoolWithTag(NonPagedPoolNx, size, MI_MDL_TAG);
+    }
     if (mdl == NULL)
     {
         return NULL;
@@ -112,7 +117,13 @@ VOID NTAPI IoFreeMdl(_In_ PMDL Mdl)
     }
     else if ((Mdl->MdlFlags & (MDL_PARTIAL | MDL_SOURCE_IS_NONPAGED_POOL)) == 0)
     {
-        VfCheck((Mdl->MdlFlags & MDL_MAPPED_TO_SYSTEM_VA) == 0, 0xB8, (ULONG_PTR)Mdl, (ULONG_PTR)(USHORT)Mdl->MdlFlags, 0);
+        MI_RULE((Mdl->MdlFlags & MDL_MAPPED_TO_SYSTEM_VA) == 0, 0xB8, (ULONG_PTR)Mdl, (ULONG_PTR)(USHORT)Mdl->MdlFlags, 0);
+    }
+    if (Mdl->MdlFlags & MDL_ALLOCATED_FIXED_SIZE)
+    {
+        InterlockedDecrement64(&MiCounters.Mdls);
+        MiCacheFree(&MipMdlCache, Mdl);
+        return;
     }
     if (MiPoolTagOf(Mdl) == MI_MDL_TAG) /* others may be freed here, too: those of MmAllocatePagesForMdl, MmCreateMdl */
     {
@@ -174,8 +185,8 @@ VOID NTAPI MmBuildMdlForNonPagedPool(_Inout_ PMDLX MemoryDescriptorList)
     ULONG_PTR va = (ULONG_PTR)mdl->StartVa;
     ULONG pages = MiMdlPages(mdl);
 
-    VfCheck(!MiInRegion(&MiPagedRegion, va), 0x7F, (ULONG_PTR)mdl, (ULONG_PTR)(USHORT)mdl->MdlFlags, 0);
-    VfCheck(MmIsSystemAddress((PVOID)va), 0x140, (ULONG_PTR)mdl, (ULONG_PTR)(USHORT)mdl->MdlFlags, 0);
+    MI_RULE(!MiInRegion(&MiPagedRegion, va), 0x7F, (ULONG_PTR)mdl, (ULONG_PTR)(USHORT)mdl->MdlFlags, 0);
+    MI_RULE(MmIsSystemAddress((PVOID)va), 0x140, (ULONG_PTR)mdl, (ULONG_PTR)(USHORT)mdl->MdlFlags, 0);
     mdl->Process = NULL;
     mdl->MappedSystemVa = MiMdlVa(mdl);
     mdl->MdlFlags |= MDL_SOURCE_IS_NONPAGED_POOL;

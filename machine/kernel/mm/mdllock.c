@@ -21,11 +21,13 @@ typedef struct _MI_LOCK_TRACKER
     ULONG Pages;
 } MI_LOCK_TRACKER;
 
+static MI_CACHE MipTrackerCache = {.Size = sizeof(MI_LOCK_TRACKER), .Tag = MI_TRACKER_TAG};
+
 /* ---- tracking ---- */
 
 static VOID MipTrack(PEPROCESS Process, PMDL Mdl, ULONG Pages, PVOID Caller)
 {
-    MI_LOCK_TRACKER *tracker = ExAllocatePoolWithTag(NonPagedPoolNx, sizeof(*tracker), MI_TRACKER_TAG);
+    MI_LOCK_TRACKER *tracker = MiCacheAllocate(&MipTrackerCache);
     KIRQL irql;
 
     if (tracker == NULL)
@@ -63,7 +65,7 @@ static VOID MipUntrack(PEPROCESS Process, PMDL Mdl, ULONG Pages)
     MiReleaseLock(&Process->Space.LockedMdlsLock, irql);
     if (found != NULL)
     {
-        ExFreePoolWithTag(found, MI_TRACKER_TAG);
+        MiCacheFree(&MipTrackerCache, found);
     }
 }
 
@@ -144,11 +146,11 @@ VOID NTAPI MmUnlockPages(_Inout_ PMDL MemoryDescriptorList)
     ULONG_PTR flags = (USHORT)mdl->MdlFlags;
     ULONG pages = MiMdlPages(mdl);
 
-    VfCheck(KeGetCurrentIrql() <= DISPATCH_LEVEL, 0x78, KeGetCurrentIrql(), (ULONG_PTR)mdl, 0);
+    MI_RULE(KeGetCurrentIrql() <= DISPATCH_LEVEL, 0x78, KeGetCurrentIrql(), (ULONG_PTR)mdl, 0);
     if ((flags & MDL_PAGES_LOCKED) == 0 || (flags & (MDL_SOURCE_IS_NONPAGED_POOL | MDL_PARTIAL)) != 0)
     {
-        VfCheck((flags & MDL_SOURCE_IS_NONPAGED_POOL) == 0, 0x7D, (ULONG_PTR)mdl, flags, 0);
-        VfCheck((flags & MDL_PARTIAL) == 0, 0xB4, (ULONG_PTR)mdl, flags, 0);
+        MI_RULE((flags & MDL_SOURCE_IS_NONPAGED_POOL) == 0, 0x7D, (ULONG_PTR)mdl, flags, 0);
+        MI_RULE((flags & MDL_PARTIAL) == 0, 0xB4, (ULONG_PTR)mdl, flags, 0);
         VfCheck(FALSE, 0x7C, (ULONG_PTR)mdl, flags, 0);
         KeBugCheckEx(MI_BUGCHECK_HAS_LOCKED_PAGES, 1, (ULONG_PTR)mdl, pages, 0);
     }
@@ -175,6 +177,57 @@ static BOOLEAN MipLockPage(PFN_NUMBER Pfn)
 }
 
 /*
+ * Locks the pages of adjacent entries, up to the first that needs a closer look: an access it does not allow, device
+ * memory, a page locked too often. Returns how many it locked. On its own, so that the loop keeps to registers.
+ */
+static DECLSPEC_NOINLINE ULONG MipLockRun(PMMPTE Entry, PPFN_NUMBER Pfns, ULONG Count, ULONG64 Need)
+{
+    PFN_NUMBER highest = MiHighestPage;
+    ULONG i;
+
+    for (i = 0; i < Count; i++)
+    {
+        ULONG64 value = Entry[i];
+        PFN_NUMBER pfn = MI_PTE_PFN(value);
+        PMMPFN page = MiPfn(pfn);
+
+        if ((value & Need) != Need || pfn > highest || page->State == MiPageNotMemory)
+        {
+            break;
+        }
+        if (InterlockedExchangeAdd64(&page->Counts, MI_LOCK_UNIT) >= (LONG64)MI_MAXIMUM_LOCKS << 32)
+        {
+            InterlockedExchangeAdd64(&page->Counts, -MI_LOCK_UNIT);
+            break;
+        }
+        Pfns[i] = pfn;
+    }
+    return i;
+}
+
+/* The page at which MipLockRun stopped. FALSE: it does not allow the access as it is. */
+static BOOLEAN MipLockOdd(PMDL Mdl, ULONG Index, ULONG64 Value, ULONG64 Need, PNTSTATUS Status)
+{
+    PFN_NUMBER pfn = MI_PTE_PFN(Value);
+
+    if ((Value & Need) != Need)
+    {
+        return FALSE;
+    }
+    if (!MiIsMemory(pfn))
+    {
+        Mdl->MdlFlags |= MDL_IO_SPACE;
+    }
+    else if (!MipLockPage(pfn))
+    {
+        *Status = STATUS_WORKING_SET_QUOTA;
+        return FALSE;
+    }
+    MmGetMdlPfnArray(Mdl)[Index] = pfn;
+    return TRUE;
+}
+
+/*
  * Locks pages from *Done on as long as they are resident and allow the access. WorkingSetLock held.
  * STATUS_SUCCESS: stopped at a page that needs a fault, or at the end.
  */
@@ -182,41 +235,27 @@ static NTSTATUS MipLockResident(PEPROCESS Process, PMDL Mdl, ULONG Pages, ULONG6
 {
     PPFN_NUMBER pfns = MmGetMdlPfnArray(Mdl);
     ULONG_PTR first = MI_PAGE(Mdl->StartVa);
-    ULONG i = *Done;
     NTSTATUS status = STATUS_SUCCESS;
+    ULONG i = *Done;
 
     while (i < Pages)
     {
         ULONG_PTR page = first + i;
         PMMPTE entry = MiUserPte(Process, page, FALSE);
-        ULONG stop = (ULONG)min((ULONG_PTR)Pages, i + 512 - (page & 511));
+        ULONG run = (ULONG)min(Pages - i, 512 - (page & 511));
+        ULONG locked = entry != NULL ? MipLockRun(entry, pfns + i, run, Need) : 0;
 
-        if (entry == NULL)
+        i += locked;
+        if (locked == run)
+        {
+            continue;
+        }
+        if (entry == NULL || !MipLockOdd(Mdl, i, entry[locked], Need, &status))
         {
             break;
         }
-        for (; i < stop; i++, entry++)
-        {
-            ULONG64 value = *entry;
-            PFN_NUMBER pfn = MI_PTE_PFN(value);
-            if ((value & Need) != Need)
-            {
-                goto Exit;
-            }
-            if ((value & MI_PTE_PHYSICAL) && !MiIsMemory(pfn))
-            {
-                Mdl->MdlFlags |= MDL_IO_SPACE;
-            }
-            else if (!MipLockPage(pfn))
-            {
-                status = STATUS_WORKING_SET_QUOTA;
-                goto Exit;
-            }
-            pfns[i] = pfn;
-        }
+        i++;
     }
-
-Exit:
     *Done = i;
     return status;
 }
@@ -227,12 +266,12 @@ static NTSTATUS MipLockUser(PMDL Mdl, PEPROCESS Process, ULONG Pages, BOOLEAN Wr
     ULONG_PTR first = MI_PAGE(Mdl->StartVa);
     NTSTATUS status;
 
-    if (MiCounters.LockedPages + Pages > (LONG64)(MiTotalPages - MiTotalPages / 8))
-    {
-        return STATUS_WORKING_SET_QUOTA;
-    }
     for (;;)
     {
+        if (MiCounters.LockedPages + *Done > (LONG64)(MiTotalPages - MiTotalPages / 8))
+        {
+            return STATUS_WORKING_SET_QUOTA; /* what is left of memory has to keep the rest of the machine going */
+        }
         ExAcquireFastMutex(&Process->Space.WorkingSetLock);
         status = MipLockResident(Process, Mdl, Pages, need, Done);
         ExReleaseFastMutex(&Process->Space.WorkingSetLock);
@@ -256,50 +295,45 @@ static NTSTATUS MipLockUser(PMDL Mdl, PEPROCESS Process, ULONG Pages, BOOLEAN Wr
 static NTSTATUS MipLockKernel(PMDL Mdl, ULONG Pages, BOOLEAN Write, PVOID Caller, PULONG Done)
 {
     PPFN_NUMBER pfns = MmGetMdlPfnArray(Mdl);
-    ULONG_PTR va = (ULONG_PTR)Mdl->StartVa;
-    PMMPTE entry = NULL;
+    ULONG64 need = MI_PTE_VALID | (Write ? MI_PTE_WRITE : 0);
+    ULONG_PTR first = MI_PAGE(Mdl->StartVa);
+    NTSTATUS status = STATUS_SUCCESS;
+    ULONG i = 0;
 
-    for (ULONG i = 0; i < Pages; i++, va += PAGE_SIZE)
+    while (i < Pages && NT_SUCCESS(status))
     {
+        ULONG_PTR page = first + i;
+        BOOLEAN large;
+        PMMPTE entry = MiLookupKernelPte(page << PAGE_SHIFT, &large);
+        ULONG run = (ULONG)min(Pages - i, 512 - (page & 511));
+        ULONG locked = entry != NULL && !large ? MipLockRun(entry, pfns + i, run, need) : 0;
         ULONG64 value;
-        PFN_NUMBER pfn;
-        BOOLEAN large = FALSE;
 
-        if (i == 0 || entry == NULL || ((va >> PAGE_SHIFT) & 511) == 0)
+        i += locked;
+        if (locked == run)
         {
-            entry = MiLookupKernelPte(va, &large);
+            continue;
         }
-        value = entry != NULL ? *entry : 0;
+        value = entry != NULL ? entry[locked] : 0;
+        if (large) /* one of the direct map: the entry of the page that it would have */
+        {
+            value = (value & ~(0x1FFULL << PAGE_SHIFT)) + ((page & 511) << PAGE_SHIFT);
+        }
         if ((value & MI_PTE_VALID) == 0)
         {
-            KeBugCheckEx(MI_BUGCHECK_PAGE_FAULT, va, Write ? 2 : 0, (ULONG_PTR)Caller, 0);
+            KeBugCheckEx(MI_BUGCHECK_PAGE_FAULT, (first + i) << PAGE_SHIFT, Write ? 2 : 0, (ULONG_PTR)Caller, 0);
         }
-        if (Write && (value & MI_PTE_WRITE) == 0)
+        if (MipLockOdd(Mdl, i, value, need, &status))
         {
-            return STATUS_ACCESS_VIOLATION;
+            i++;
         }
-        pfn = MI_PTE_PFN(value);
-        if (large)
+        else if (NT_SUCCESS(status))
         {
-            pfn = (pfn & ~1ULL) + ((va >> PAGE_SHIFT) & 511);
-            entry = NULL;
+            status = STATUS_ACCESS_VIOLATION; /* read-only */
         }
-        else
-        {
-            entry++;
-        }
-        if (!MiIsMemory(pfn))
-        {
-            Mdl->MdlFlags |= MDL_IO_SPACE;
-        }
-        else if (!MipLockPage(pfn))
-        {
-            return STATUS_WORKING_SET_QUOTA;
-        }
-        pfns[i] = pfn;
-        *Done = i + 1;
     }
-    return STATUS_SUCCESS;
+    *Done = i;
+    return status;
 }
 
 /* What is wrong with the range before any page is looked at. */
@@ -336,7 +370,7 @@ VOID MiProbeAndLock(PMDL Mdl, PEPROCESS Process, KPROCESSOR_MODE Mode, LOCK_OPER
     ULONG done = 0;
     NTSTATUS status;
 
-    VfCheck((Mdl->MdlFlags & wrong) == 0, 0xB0, (ULONG_PTR)Mdl, (ULONG_PTR)(USHORT)Mdl->MdlFlags, wrong);
+    MI_RULE((Mdl->MdlFlags & wrong) == 0, 0xB0, (ULONG_PTR)Mdl, (ULONG_PTR)(USHORT)Mdl->MdlFlags, wrong);
     status = MipCheckRange(Mdl, Process, Mode);
     if (!NT_SUCCESS(status))
     {
@@ -393,7 +427,7 @@ VOID NTAPI MmProbeAndLockPages(_Inout_ PMDL MemoryDescriptorList, _In_ KPROCESSO
 VOID NTAPI MmProbeAndLockProcessPages(_Inout_ PMDL MemoryDescriptorList, _In_ PEPROCESS Process, _In_ KPROCESSOR_MODE AccessMode,
                                       _In_ LOCK_OPERATION Operation)
 {
-    VfCheck(KeGetCurrentIrql() <= APC_LEVEL, 0x71, KeGetCurrentIrql(), (ULONG_PTR)MemoryDescriptorList, (ULONG_PTR)Process);
+    MI_RULE(KeGetCurrentIrql() <= APC_LEVEL, 0x71, KeGetCurrentIrql(), (ULONG_PTR)MemoryDescriptorList, (ULONG_PTR)Process);
     /* The page tables are reached through the direct map, so the thread need not attach to the process. */
     MiProbeAndLock(MemoryDescriptorList, Process, AccessMode, Operation, __builtin_return_address(0));
 }
@@ -415,7 +449,7 @@ VOID NTAPI MmProbeAndLockSelectedPages(_Inout_ PMDL MemoryDescriptorList, _In_ P
     ULONG done = 0;
     NTSTATUS status = STATUS_SUCCESS;
 
-    VfCheck(KeGetCurrentIrql() <= APC_LEVEL, 0x72, KeGetCurrentIrql(), (ULONG_PTR)mdl, (ULONG_PTR)process);
+    MI_RULE(KeGetCurrentIrql() <= APC_LEVEL, 0x72, KeGetCurrentIrql(), (ULONG_PTR)mdl, (ULONG_PTR)process);
     if (mdl->ByteOffset != 0 || pages == 0)
     {
         ExRaiseStatus(STATUS_INVALID_PARAMETER);

@@ -93,14 +93,14 @@ static PVOID MipMapLockedPages(PMDL Mdl, KPROCESSOR_MODE Mode, MEMORY_CACHING_TY
     ULONG_PTR flags = (USHORT)Mdl->MdlFlags;
     PVOID va;
 
-    VfCheck((flags & MI_MDL_HAS_PAGES) != 0, 0x85, (ULONG_PTR)Mdl, flags, 0);
+    MI_RULE((flags & MI_MDL_HAS_PAGES) != 0, 0x85, (ULONG_PTR)Mdl, flags, 0);
     if (Mode != KernelMode)
     {
-        VfCheck(KeGetCurrentIrql() <= APC_LEVEL, 0x77, KeGetCurrentIrql(), (ULONG_PTR)Mdl, (ULONG_PTR)Mode);
+        MI_RULE(KeGetCurrentIrql() <= APC_LEVEL, 0x77, KeGetCurrentIrql(), (ULONG_PTR)Mdl, (ULONG_PTR)Mode);
         return MiMapMdlToUser(Mdl, CacheType, Base, Priority);
     }
-    VfCheck(KeGetCurrentIrql() <= DISPATCH_LEVEL, 0x76, KeGetCurrentIrql(), (ULONG_PTR)Mdl, (ULONG_PTR)Mode);
-    VfCheck((flags & (MDL_MAPPED_TO_SYSTEM_VA | MDL_SOURCE_IS_NONPAGED_POOL)) == 0, 0xB2, (ULONG_PTR)Mdl, flags, 0);
+    MI_RULE(KeGetCurrentIrql() <= DISPATCH_LEVEL, 0x76, KeGetCurrentIrql(), (ULONG_PTR)Mdl, (ULONG_PTR)Mode);
+    MI_RULE((flags & (MDL_MAPPED_TO_SYSTEM_VA | MDL_SOURCE_IS_NONPAGED_POOL)) == 0, 0xB2, (ULONG_PTR)Mdl, flags, 0);
     va = MiMapMdlToSystem(Mdl, CacheType, Priority, Caller);
     if (va == NULL && BugCheckOnFailure)
     {
@@ -128,7 +128,7 @@ PVOID NTAPI MmMapLockedPagesSpecifyCache(_In_ PMDLX MemoryDescriptorList, _In_ K
                                          _In_ MEMORY_CACHING_TYPE CacheType, _In_opt_ PVOID BaseAddress,
                                          _In_ ULONG BugCheckOnFailure, _In_ MM_PAGE_PRIORITY Priority)
 {
-    VfCheck(!MiStrictMdl || !BugCheckOnFailure || AccessMode != KernelMode, 0x82, (ULONG_PTR)MemoryDescriptorList,
+    MI_RULE(!MiStrictMdl || !BugCheckOnFailure || AccessMode != KernelMode, 0x82, (ULONG_PTR)MemoryDescriptorList,
             (ULONG_PTR)(USHORT)MemoryDescriptorList->MdlFlags, 0);
     return MipMapLockedPages(MemoryDescriptorList, AccessMode, CacheType, BaseAddress, BugCheckOnFailure, (ULONG)Priority,
                              __builtin_return_address(0));
@@ -140,7 +140,7 @@ PVOID NTAPI MmMapLockedPagesSpecifyCache(_In_ PMDLX MemoryDescriptorList, _In_ K
  */
 PVOID NTAPI MmMapLockedPages(_In_ PMDL MemoryDescriptorList, _In_ KPROCESSOR_MODE AccessMode)
 {
-    VfCheck(!MiStrictMdl, 0x81, (ULONG_PTR)MemoryDescriptorList, (ULONG_PTR)(USHORT)MemoryDescriptorList->MdlFlags, 0);
+    MI_RULE(!MiStrictMdl, 0x81, (ULONG_PTR)MemoryDescriptorList, (ULONG_PTR)(USHORT)MemoryDescriptorList->MdlFlags, 0);
     return MipMapLockedPages(MemoryDescriptorList, AccessMode, MmCached, NULL,
                              (MemoryDescriptorList->MdlFlags & MDL_MAPPING_CAN_FAIL) == 0, HighPagePriority,
                              __builtin_return_address(0));
@@ -192,12 +192,12 @@ VOID NTAPI MmUnmapLockedPages(_In_ PVOID BaseAddress, _In_ PMDL MemoryDescriptor
 
     if (!MmIsSystemAddress(BaseAddress))
     {
-        VfCheck(KeGetCurrentIrql() <= APC_LEVEL, 0x7A, KeGetCurrentIrql(), (ULONG_PTR)BaseAddress, (ULONG_PTR)mdl);
+        MI_RULE(KeGetCurrentIrql() <= APC_LEVEL, 0x7A, KeGetCurrentIrql(), (ULONG_PTR)BaseAddress, (ULONG_PTR)mdl);
         MiUnmapMdlFromUser(BaseAddress, mdl);
         return;
     }
-    VfCheck(KeGetCurrentIrql() <= DISPATCH_LEVEL, 0x79, KeGetCurrentIrql(), (ULONG_PTR)BaseAddress, (ULONG_PTR)mdl);
-    VfCheck((mdl->MdlFlags & (MDL_PARTIAL | MDL_PARTIAL_HAS_BEEN_MAPPED)) != MDL_PARTIAL, 0xB5, (ULONG_PTR)mdl,
+    MI_RULE(KeGetCurrentIrql() <= DISPATCH_LEVEL, 0x79, KeGetCurrentIrql(), (ULONG_PTR)BaseAddress, (ULONG_PTR)mdl);
+    MI_RULE((mdl->MdlFlags & (MDL_PARTIAL | MDL_PARTIAL_HAS_BEEN_MAPPED)) != MDL_PARTIAL, 0xB5, (ULONG_PTR)mdl,
             (ULONG_PTR)(USHORT)mdl->MdlFlags, 0); /* the view is its source's */
     MipClaimView(BaseAddress, mdl, pages);
     mdl->MdlFlags &= ~(MDL_MAPPED_TO_SYSTEM_VA | MDL_PARTIAL_HAS_BEEN_MAPPED);

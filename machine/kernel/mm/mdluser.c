@@ -124,7 +124,7 @@ PVOID MiMapMdlToUser(PMDL Mdl, MEMORY_CACHING_TYPE CacheType, PVOID Base, ULONG 
     MiUnlockSpace(process);
     if (!NT_SUCCESS(status))
     {
-        ExFreePoolWithTag(vad, 0);
+        MiFreeVad(vad);
         ExRaiseStatus(status);
     }
     return va;
@@ -154,5 +154,5 @@ VOID MiUnmapMdlFromUser(PVOID Base, PMDL Mdl)
     InterlockedDecrement64(&process->Space.MdlViews);
     InterlockedDecrement64(&MiCounters.UserMappings);
     MiUnlockSpace(process);
-    ExFreePoolWithTag(vad, 0);
+    MiFreeVad(vad);
 }

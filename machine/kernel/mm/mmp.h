@@ -243,27 +243,63 @@ PVOID MiBootAllocate(SIZE_T Size); /* zeroed, page-aligned, for ever; phase 0 on
 VOID MiZeroPage(PFN_NUMBER Pfn);
 VOID MiDonateRange(PFN_NUMBER First, SIZE_T Count);
 
-/* Raising from HIGH_LEVEL, where phase 0 runs, would lower: these leave an IRQL that is high enough alone. */
+/*
+ * MM's own spin locks, inline because they are taken so often. The value is the owner's, as in KE's, so that a debugger
+ * reads all locks alike. Raising from HIGH_LEVEL, where phase 0 runs, would lower: an IRQL that is high enough is left.
+ */
 static inline KIRQL MiAcquireLock(PKSPIN_LOCK Lock)
 {
     KIRQL irql = KeGetCurrentIrql();
+    LONG64 owner = (LONG64)KiCurrentThread() | 1;
 
     if (irql < DISPATCH_LEVEL)
     {
-        KfRaiseIrql(DISPATCH_LEVEL);
+        __writecr8(DISPATCH_LEVEL);
     }
-    KeAcquireSpinLockAtDpcLevel(Lock);
+    while (*(volatile KSPIN_LOCK *)Lock != 0 || InterlockedCompareExchange64((volatile LONG64 *)Lock, owner, 0) != 0)
+    {
+        YieldProcessor();
+    }
     return irql;
 }
 
 static inline VOID MiReleaseLock(PKSPIN_LOCK Lock, KIRQL Irql)
 {
-    KeReleaseSpinLockFromDpcLevel(Lock);
+    WriteRelease64((volatile LONG64 *)Lock, 0);
     if (Irql < DISPATCH_LEVEL)
     {
         KeLowerIrql(Irql);
     }
 }
+
+/* A rule of VF's, at no cost where it holds. */
+#define MI_RULE(Holds, Rule, P2, P3, P4) \
+    do \
+    { \
+        if (__builtin_expect(!(Holds), 0)) \
+        { \
+            VfCheck(FALSE, Rule, (ULONG_PTR)(P2), (ULONG_PTR)(P3), (ULONG_PTR)(P4)); \
+        } \
+    } while (0)
+
+/* ---- blocks kept per processor (cache.c) ---- */
+
+typedef struct DECLSPEC_ALIGN(64) _MI_CACHE_LIST
+{
+    PVOID First;
+    ULONG Count;
+} MI_CACHE_LIST;
+
+typedef struct _MI_CACHE
+{
+    SIZE_T Size;
+    ULONG Tag;
+    MI_CACHE_LIST Lists[KI_MAXIMUM_PROCESSORS];
+} MI_CACHE;
+
+/** A block of nonpaged pool of the cache's size, not zeroed, or NULL. <= DISPATCH_LEVEL. */
+PVOID MiCacheAllocate(MI_CACHE *Cache);
+VOID MiCacheFree(MI_CACHE *Cache, PVOID Address);
 
 /* ---- ranges of kernel addresses (region.c has the drawing) ---- */
 
@@ -419,6 +455,7 @@ PMMVAD MiFindVad(MM_ADDRESS_SPACE *Space, ULONG_PTR Page);
 PMMVAD MiFindVadFrom(MM_ADDRESS_SPACE *Space, ULONG_PTR Page);
 PMMVAD MiFindVadBelow(MM_ADDRESS_SPACE *Space, ULONG_PTR Page);
 PMMVAD MiAllocateVad(MI_VAD_TYPE Type, ULONG_PTR Start, ULONG_PTR Pages, ULONG Protection);
+VOID MiFreeVad(PMMVAD Vad);
 VOID MiInsertVad(MM_ADDRESS_SPACE *Space, PMMVAD Vad);
 VOID MiRemoveVad(MM_ADDRESS_SPACE *Space, PMMVAD Vad);
 /** A gap of Pages on a 64 KB boundary at or below Highest, lowest first or highest first; 0 if none. */

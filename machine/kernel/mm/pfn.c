@@ -27,7 +27,7 @@ static KSPIN_LOCK MipPfnLock;
 static ULONG MipFreeHead, MipFreeTail; /* page 0 is never free, so 0 ends the list */
 static LONG64 MipReserve;              /* free pages that user requests leave alone */
 
-static PFN_NUMBER MipBootNext, MipBootEnd; /* phase 0: taken from the largest free range, before there is a list */
+static PFN_NUMBER MipBootStart, MipBootEnd; /* phase 0: taken from the end of the largest free range, before there is a list */
 static BOOLEAN MipDatabaseReady;
 
 VOID MiZeroPage(PFN_NUMBER Pfn)
@@ -114,11 +114,11 @@ static PFN_NUMBER MipBootPage(VOID)
 {
     PFN_NUMBER page;
 
-    if (MipBootNext == MipBootEnd)
+    if (MipBootStart == MipBootEnd)
     {
         return 0;
     }
-    page = MipBootNext++;
+    page = --MipBootEnd;
     MiZeroPage(page);
     return page;
 }
@@ -284,16 +284,17 @@ PVOID MiBootAllocate(SIZE_T Size)
 
     if (MipDatabaseReady)
     {
-        first = MiAllocateRun(pages, 1, MiHighestPage, 1, 0, MiPageKernel);
+        first = MiAllocateRun(pages, MiHighestPage / 2, MiHighestPage, 1, 0, MiPageKernel); /* low pages are dear */
+        first = first != 0 ? first : MiAllocateRun(pages, 1, MiHighestPage, 1, 0, MiPageKernel);
     }
     else
     {
-        first = MipBootEnd - MipBootNext >= pages ? MipBootNext : 0;
-        MipBootNext += first != 0 ? pages : 0;
+        first = MipBootEnd - MipBootStart >= pages ? MipBootEnd - pages : 0;
+        MipBootEnd -= first != 0 ? pages : 0;
     }
     if (first == 0)
     {
-        KeBugCheckEx(PHASE0_INITIALIZATION_FAILED, (ULONG_PTR)STATUS_INSUFFICIENT_RESOURCES, Size, MipBootEnd - MipBootNext, 0);
+        KeBugCheckEx(PHASE0_INITIALIZATION_FAILED, (ULONG_PTR)STATUS_INSUFFICIENT_RESOURCES, Size, MipBootEnd - MipBootStart, 0);
     }
     __stosq(MiPfnToVirtual(first), 0, pages * (PAGE_SIZE / sizeof(ULONG64)));
     return MiPfnToVirtual(first);
@@ -339,8 +340,9 @@ static VOID MipMapDatabase(const BOOT_BLOCK *Block)
     }
 }
 
-/* Used is the part of the range, from its start, that phase 0 has taken already. */
-static VOID MipDescribeRange(const BOOT_MEMORY_RANGE *Range, SIZE_T Used)
+/* From Used on phase 0 has taken the range. The list gets the pages so that high ones are taken first: what lies low
+   is kept for drivers that need it. */
+static VOID MipDescribeRange(const BOOT_MEMORY_RANGE *Range, PFN_NUMBER Used)
 {
     PFN_NUMBER first = Range->Base >> PAGE_SHIFT;
     PFN_NUMBER end = (Range->Base + Range->Size) >> PAGE_SHIFT;
@@ -355,10 +357,10 @@ static VOID MipDescribeRange(const BOOT_MEMORY_RANGE *Range, SIZE_T Used)
         case BootMemoryFree:
             MiTotalPages++;
             entry->State = MiPageKernel;
-            if (page != 0 && page >= first + Used)
+            if (page != 0 && page < Used)
             {
                 entry->Counts = 0;
-                MipPut(page, TRUE);
+                MipPut(page, FALSE);
             }
             break;
         case BootMemoryKernelImage:
@@ -390,7 +392,7 @@ VOID MiInitializePfnDatabase(const BOOT_BLOCK *Block)
     {
         KeBugCheckEx(PHASE0_INITIALIZATION_FAILED, (ULONG_PTR)STATUS_INSUFFICIENT_RESOURCES, 0, 0, 0);
     }
-    MipBootNext = largest->Base >> PAGE_SHIFT;
+    MipBootStart = largest->Base >> PAGE_SHIFT;
     MipBootEnd = (largest->Base + largest->Size) >> PAGE_SHIFT;
     MipMapDatabase(Block);
     for (ULONG i = 0; i < Block->MemoryRangeCount; i++)
@@ -398,7 +400,7 @@ VOID MiInitializePfnDatabase(const BOOT_BLOCK *Block)
         const BOOT_MEMORY_RANGE *range = &Block->MemoryRanges[i];
         if (range->Type != BootMemoryFirmware)
         {
-            MipDescribeRange(range, range == largest ? MipBootNext - (range->Base >> PAGE_SHIFT) : 0);
+            MipDescribeRange(range, range == largest ? MipBootEnd : MAXULONG_PTR);
         }
     }
     MipDatabaseReady = TRUE;

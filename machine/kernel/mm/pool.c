@@ -192,7 +192,10 @@ PVOID MiAllocateBlock(const MI_REQUEST *Request)
     MipSeal(block);
     MiReleaseLock(&pool->Lock, irql);
 
-    memset((PUCHAR)(block + 1) + size, MI_SLACK_FILL, block->Slack);
+    for (PUCHAR at = (PUCHAR)(block + 1) + size, end = at + block->Slack; at < end; at++)
+    {
+        *at = MI_SLACK_FILL;
+    }
     if (driver)
     {
         InterlockedIncrement64(&MiCounters.DriverBlocks);

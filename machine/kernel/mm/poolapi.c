@@ -57,7 +57,7 @@ static PVOID MipAllocate(MI_REQUEST *Request)
     }
     if (driver)
     {
-        VfCheck(Request->Size != 0, 0x00, KeGetCurrentIrql(), Request->Pool->Paged, Request->Size);
+        MI_RULE(Request->Size != 0, 0x00, KeGetCurrentIrql(), Request->Pool->Paged, Request->Size);
         if (!MiResourcesGranted())
         {
             return NULL;

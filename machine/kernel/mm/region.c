@@ -99,6 +99,25 @@ static BOOLEAN MipMakeTables(MI_REGION *Region, ULONG Start, ULONG Count)
     return TRUE;
 }
 
+/* The usual case: right at the hint, within one word of the bitmap (and so within one page table), all free. Lock held. */
+static inline BOOLEAN MipTakeAtHint(MI_REGION *Region, ULONG Count)
+{
+    ULONG start = Region->Hint;
+    ULONG64 mask;
+
+    if (start % 64 + Count > 64 || start >= Region->Pages || Region->Tables[start / 512] == NULL)
+    {
+        return FALSE;
+    }
+    mask = (Count == 64 ? ~0ULL : (1ULL << Count) - 1) << (start % 64);
+    if (Region->Bitmap[start / 64] & mask)
+    {
+        return FALSE;
+    }
+    Region->Bitmap[start / 64] |= mask;
+    return TRUE;
+}
+
 ULONG MiReserveRange(MI_REGION *Region, ULONG Pages, ULONG Records)
 {
     ULONG count = Pages + Records;
@@ -110,17 +129,21 @@ ULONG MiReserveRange(MI_REGION *Region, ULONG Pages, ULONG Records)
         return 0;
     }
     irql = MiAcquireLock(&Region->Lock);
-    start = MipFindClear(Region, count, Region->Hint, Region->Pages);
-    if (start == Region->Pages)
+    start = Region->Hint;
+    if (!MipTakeAtHint(Region, count))
     {
-        start = MipFindClear(Region, count, 0, Region->Pages);
+        start = MipFindClear(Region, count, Region->Hint, Region->Pages);
+        if (start == Region->Pages)
+        {
+            start = MipFindClear(Region, count, 0, Region->Pages);
+        }
+        if (start == Region->Pages || !MipMakeTables(Region, start, count))
+        {
+            MiReleaseLock(&Region->Lock, irql);
+            return 0;
+        }
+        MipSetBits(Region, start, count, TRUE);
     }
-    if (start == Region->Pages || !MipMakeTables(Region, start, count))
-    {
-        MiReleaseLock(&Region->Lock, irql);
-        return 0;
-    }
-    MipSetBits(Region, start, count, TRUE);
     Region->Free -= (LONG)count;
     Region->Hint = start + count;
     MiReleaseLock(&Region->Lock, irql);

@@ -35,7 +35,7 @@ static NTSTATUS MipMapSharedPage(PEPROCESS Process)
     MiUnlockSpace(Process);
     if (vad != NULL)
     {
-        ExFreePoolWithTag(vad, 0);
+        MiFreeVad(vad);
     }
     return status;
 }
@@ -150,7 +150,7 @@ VOID MmCleanProcessAddressSpace(PEPROCESS Process)
         {
             MiDereferenceArea(vad->Area); /* may free much, and a file: without the locks */
         }
-        ExFreePoolWithTag(vad, 0);
+        MiFreeVad(vad);
     }
     if (space->LockedPages != 0)
     {

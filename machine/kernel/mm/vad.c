@@ -117,9 +117,16 @@ static PMMVAD MipRemove(PMMVAD Root, PMMVAD Vad)
     return MipBalance(Root);
 }
 
+static MI_CACHE MipVadCache = {.Size = sizeof(MMVAD), .Tag = MI_VAD_TAG};
+
+VOID MiFreeVad(PMMVAD Vad)
+{
+    MiCacheFree(&MipVadCache, Vad);
+}
+
 PMMVAD MiAllocateVad(MI_VAD_TYPE Type, ULONG_PTR Start, ULONG_PTR Pages, ULONG Protection)
 {
-    PMMVAD vad = ExAllocatePoolWithTag(NonPagedPoolNx, sizeof(*vad), MI_VAD_TAG);
+    PMMVAD vad = MiCacheAllocate(&MipVadCache);
 
     if (vad != NULL)
     {

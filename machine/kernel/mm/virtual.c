@@ -68,7 +68,7 @@ static NTSTATUS MipReserve(PEPROCESS Process, PVOID *Base, PSIZE_T Size, ULONG_P
     }
     if (charge != 0 && !MiChargeCommit(charge))
     {
-        ExFreePoolWithTag(vad, 0);
+        MiFreeVad(vad);
         return STATUS_COMMITMENT_LIMIT;
     }
     MiLockSpace(Process);
@@ -99,7 +99,7 @@ static NTSTATUS MipReserve(PEPROCESS Process, PVOID *Base, PSIZE_T Size, ULONG_P
     if (vad != NULL)
     {
         MiReturnCommit(charge);
-        ExFreePoolWithTag(vad, 0);
+        MiFreeVad(vad);
         return status;
     }
     *Base = MI_VA(start);
@@ -279,7 +279,7 @@ static VOID MipCutVad(MM_ADDRESS_SPACE *Space, PMMVAD Vad, ULONG_PTR Start, ULON
     }
     else
     {
-        ExFreePoolWithTag(Vad, 0);
+        MiFreeVad(Vad);
         return;
     }
     MiInsertVad(Space, Vad);
@@ -388,7 +388,7 @@ Exit:
     MiUnlockSpace(Process);
     if (spare != NULL)
     {
-        ExFreePoolWithTag(spare, 0);
+        MiFreeVad(spare);
     }
     return status;
 }
