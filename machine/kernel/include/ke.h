@@ -111,7 +111,7 @@ struct _KTHREAD
     PVOID SehStackLimits[2];       /* bounds while on an expanded stack, else NULL */
     PVOID UserFloatSave;           /* second FXSAVE area: what the next return to user mode loads if it was changed */
     BOOLEAN WaitNext;              /* KeSetEvent and kin were called with Wait = TRUE: the dispatcher lock is held */
-    KIRQL WaitNextIrql;            /* and this is the IRQL to go back to */
+    BOOLEAN WaitNextOn;            /* and interrupts were on before */
     BOOLEAN TimerInWait;           /* WaitBlock[THREAD_WAIT_OBJECTS] is on Timer's list */
     UCHAR WaitType;                /* WaitAny or WaitAll of the current wait */
     ULONG64 LastSwitchTsc;         /* when it got its processor */

@@ -137,7 +137,7 @@ BOOLEAN KiInsertApcLocked(PKAPC Apc, KPRIORITY Increment)
  */
 BOOLEAN KeInsertQueueApc(PKAPC Apc, PVOID Argument1, PVOID Argument2, KPRIORITY Increment)
 {
-    KIRQL old = KiLockDispatcher();
+    BOOLEAN on = KiLockDispatcher();
     BOOLEAN inserted;
 
     if (!Apc->Inserted)
@@ -146,14 +146,14 @@ BOOLEAN KeInsertQueueApc(PKAPC Apc, PVOID Argument1, PVOID Argument2, KPRIORITY 
         Apc->SystemArgument2 = Argument2;
     }
     inserted = KiInsertApcLocked(Apc, Increment);
-    KiUnlockDispatcher(old);
+    KiUnlockDispatcher(on);
     return inserted;
 }
 
 /* Described in ke.h. */
 BOOLEAN KeInsertForcedUserApc(PKAPC Apc, PVOID Argument1, PVOID Argument2)
 {
-    KIRQL old = KiLockDispatcher();
+    BOOLEAN on = KiLockDispatcher();
     PKTHREAD thread = Apc->Thread;
     BOOLEAN inserted = FALSE;
 
@@ -178,14 +178,14 @@ BOOLEAN KeInsertForcedUserApc(PKAPC Apc, PVOID Argument1, PVOID Argument2)
         }
         inserted = TRUE;
     }
-    KiUnlockDispatcher(old);
+    KiUnlockDispatcher(on);
     return inserted;
 }
 
 /** Takes a queued APC back; FALSE if it was not queued. IRQL: <= DISPATCH_LEVEL. */
 BOOLEAN NTAPI KeRemoveQueueApc(PKAPC Apc)
 {
-    KIRQL old = KiLockDispatcher();
+    BOOLEAN on = KiLockDispatcher();
     BOOLEAN inserted = Apc->Inserted;
 
     if (inserted)
@@ -193,7 +193,7 @@ BOOLEAN NTAPI KeRemoveQueueApc(PKAPC Apc)
         Apc->Inserted = FALSE;
         RemoveEntryList(&Apc->ApcListEntry);
     }
-    KiUnlockDispatcher(old);
+    KiUnlockDispatcher(on);
     return inserted;
 }
 
@@ -201,7 +201,7 @@ static VOID KiRundownApcs(PLIST_ENTRY Head)
 {
     for (;;)
     {
-        KIRQL old = KiLockDispatcher();
+        BOOLEAN on = KiLockDispatcher();
         PKAPC apc = NULL;
 
         if (!IsListEmpty(Head))
@@ -209,7 +209,7 @@ static VOID KiRundownApcs(PLIST_ENTRY Head)
             apc = CONTAINING_RECORD(RemoveHeadList(Head), KAPC, ApcListEntry);
             apc->Inserted = FALSE;
         }
-        KiUnlockDispatcher(old);
+        KiUnlockDispatcher(on);
         if (apc == NULL)
         {
             return;
@@ -231,11 +231,11 @@ static VOID KiRundownApcs(PLIST_ENTRY Head)
  */
 VOID KeFlushQueueApcs(PKTHREAD Thread)
 {
-    KIRQL old = KiLockDispatcher();
+    BOOLEAN on = KiLockDispatcher();
 
     Thread->ApcQueueable = FALSE;
     Thread->ApcState.UserApcPending = FALSE;
-    KiUnlockDispatcher(old);
+    KiUnlockDispatcher(on);
     KiRundownApcs(&Thread->ApcState.ApcListHead[UserMode]);
     KiRundownApcs(&Thread->ApcState.ApcListHead[KernelMode]);
 }

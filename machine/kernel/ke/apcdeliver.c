@@ -28,18 +28,18 @@ static BOOLEAN KiDeliverKernelApc(PKTHREAD Thread)
     PKNORMAL_ROUTINE normalRoutine;
     PVOID normalContext, argument1, argument2;
     PKAPC apc;
-    KIRQL old = KiLockDispatcher();
+    BOOLEAN on = KiLockDispatcher();
 
     Thread->ApcState.KernelApcPending = FALSE;
     if (IsListEmpty(head))
     {
-        KiUnlockDispatcher(old);
+        KiUnlockDispatcher(on);
         return FALSE;
     }
     apc = CONTAINING_RECORD(head->Flink, KAPC, ApcListEntry);
     if (apc->NormalRoutine != NULL && (Thread->ApcState.KernelApcInProgress || Thread->KernelApcDisable != 0))
     {
-        KiUnlockDispatcher(old);
+        KiUnlockDispatcher(on);
         return FALSE;
     }
     KiTake(apc);
@@ -48,7 +48,7 @@ static BOOLEAN KiDeliverKernelApc(PKTHREAD Thread)
     normalContext = apc->NormalContext;
     argument1 = apc->SystemArgument1;
     argument2 = apc->SystemArgument2;
-    KiUnlockDispatcher(old);
+    KiUnlockDispatcher(on);
 
     kernelRoutine(apc, &normalRoutine, &normalContext, &argument1, &argument2); /* may free the APC */
     KiCheckApcIrql(apc, kernelRoutine, APC_LEVEL);
@@ -69,12 +69,12 @@ static VOID KiDeliverUserApc(PKTHREAD Thread, PKTRAP_FRAME Frame)
     PKNORMAL_ROUTINE normalRoutine;
     PVOID normalContext, argument1, argument2;
     PKAPC apc;
-    KIRQL old = KiLockDispatcher();
+    BOOLEAN on = KiLockDispatcher();
 
     Thread->ApcState.UserApcPending = FALSE;
     if (IsListEmpty(head))
     {
-        KiUnlockDispatcher(old);
+        KiUnlockDispatcher(on);
         return;
     }
     apc = CONTAINING_RECORD(head->Flink, KAPC, ApcListEntry);
@@ -83,7 +83,7 @@ static VOID KiDeliverUserApc(PKTHREAD Thread, PKTRAP_FRAME Frame)
     normalContext = apc->NormalContext;
     argument1 = apc->SystemArgument1;
     argument2 = apc->SystemArgument2;
-    KiUnlockDispatcher(old);
+    KiUnlockDispatcher(on);
 
     apc->KernelRoutine(apc, &normalRoutine, &normalContext, &argument1, &argument2);
     if (normalRoutine == NULL)
@@ -127,7 +127,7 @@ VOID KiDeliverApc(KPROCESSOR_MODE Mode, PKTRAP_FRAME Frame)
  */
 BOOLEAN KeAlertThread(PKTHREAD Thread, KPROCESSOR_MODE Mode)
 {
-    KIRQL old = KiLockDispatcher();
+    BOOLEAN on = KiLockDispatcher();
     BOOLEAN previous = Thread->Alerted[(int)Mode];
 
     if (!previous)
@@ -141,7 +141,7 @@ BOOLEAN KeAlertThread(PKTHREAD Thread, KPROCESSOR_MODE Mode)
             Thread->Alerted[(int)Mode] = TRUE;
         }
     }
-    KiUnlockDispatcher(old);
+    KiUnlockDispatcher(on);
     return previous;
 }
 
@@ -154,7 +154,7 @@ BOOLEAN KeAlertThread(PKTHREAD Thread, KPROCESSOR_MODE Mode)
 BOOLEAN KeTestAlertThread(KPROCESSOR_MODE Mode)
 {
     PKTHREAD thread = KiCurrentThread();
-    KIRQL old = KiLockDispatcher();
+    BOOLEAN on = KiLockDispatcher();
     BOOLEAN alerted = thread->Alerted[(int)Mode];
 
     if (alerted)
@@ -165,6 +165,6 @@ BOOLEAN KeTestAlertThread(KPROCESSOR_MODE Mode)
     {
         thread->ApcState.UserApcPending = TRUE;
     }
-    KiUnlockDispatcher(old);
+    KiUnlockDispatcher(on);
     return alerted;
 }

@@ -52,14 +52,14 @@ static VOID KiAttach(PKTHREAD Thread, PKPROCESS Process, PKAPC_STATE Save)
 VOID NTAPI KeStackAttachProcess(PKPROCESS Process, PKAPC_STATE ApcState)
 {
     PKTHREAD thread = KiCurrentThread();
-    KIRQL old;
+    BOOLEAN on;
 
     if (KiPrcb()->DpcRoutineActive || KeGetCurrentIrql() > DISPATCH_LEVEL)
     {
         KeBugCheckEx(0x05, (ULONG_PTR)Process, (ULONG_PTR)thread->ApcState.Process, thread->ApcStateIndex,
                      KiPrcb()->DpcRoutineActive);
     }
-    old = KiLockDispatcher();
+    on = KiLockDispatcher();
     if (thread->ApcState.Process == Process)
     {
         ApcState->Process = KI_ATTACH_NOTHING;
@@ -73,21 +73,21 @@ VOID NTAPI KeStackAttachProcess(PKPROCESS Process, PKAPC_STATE ApcState)
         KiAttach(thread, Process, &thread->SavedApcState);
         ApcState->Process = NULL;
     }
-    KiUnlockDispatcher(old);
+    KiUnlockDispatcher(on);
 }
 
 /* Kernel APCs of the process we are leaving are delivered first. Returns with the lock held. */
-static KIRQL KiDrainForDetach(PKTHREAD Thread)
+static BOOLEAN KiDrainForDetach(PKTHREAD Thread)
 {
     for (;;)
     {
-        KIRQL old = KiLockDispatcher();
+        BOOLEAN on = KiLockDispatcher();
 
-        if (!Thread->ApcState.KernelApcPending || old >= APC_LEVEL || Thread->SpecialApcDisable != 0)
+        if (!Thread->ApcState.KernelApcPending || KeGetCurrentIrql() >= APC_LEVEL || Thread->SpecialApcDisable != 0)
         {
-            return old;
+            return on;
         }
-        KiUnlockDispatcher(old);
+        KiUnlockDispatcher(on);
         KiCheckKernelApcs(Thread);
     }
 }
@@ -120,22 +120,22 @@ static VOID KiDetach(PKTHREAD Thread, PKAPC_STATE Save)
 VOID NTAPI KeUnstackDetachProcess(PKAPC_STATE ApcState)
 {
     PKTHREAD thread = KiCurrentThread();
-    KIRQL old;
+    BOOLEAN on;
 
     if (ApcState->Process == KI_ATTACH_NOTHING)
     {
         return;
     }
-    old = KiDrainForDetach(thread);
+    on = KiDrainForDetach(thread);
     KiDetach(thread, ApcState->Process != NULL ? ApcState : &thread->SavedApcState);
-    KiUnlockDispatcher(old);
+    KiUnlockDispatcher(on);
 }
 
 /** The older attach: one level only. Bug check 5 if the thread is attached elsewhere, or in a DPC. IRQL: <= APC_LEVEL. */
 VOID NTAPI KeAttachProcess(PKPROCESS Process)
 {
     PKTHREAD thread = KiCurrentThread();
-    KIRQL old;
+    BOOLEAN on;
 
     if (thread->ApcState.Process == Process)
     {
@@ -146,24 +146,24 @@ VOID NTAPI KeAttachProcess(PKPROCESS Process)
         KeBugCheckEx(0x05, (ULONG_PTR)Process, (ULONG_PTR)thread->ApcState.Process, thread->ApcStateIndex,
                      KiPrcb()->DpcRoutineActive);
     }
-    old = KiLockDispatcher();
+    on = KiLockDispatcher();
     KiAttach(thread, Process, &thread->SavedApcState);
-    KiUnlockDispatcher(old);
+    KiUnlockDispatcher(on);
 }
 
 /** Undoes KeAttachProcess; does nothing in the home process. IRQL: <= APC_LEVEL. */
 VOID NTAPI KeDetachProcess(VOID)
 {
     PKTHREAD thread = KiCurrentThread();
-    KIRQL old;
+    BOOLEAN on;
 
     if (thread->ApcStateIndex == 0)
     {
         return;
     }
-    old = KiDrainForDetach(thread);
+    on = KiDrainForDetach(thread);
     KiDetach(thread, &thread->SavedApcState);
-    KiUnlockDispatcher(old);
+    KiUnlockDispatcher(on);
 }
 
 /** TRUE if the running thread is attached to a process other than its own. IRQL: any. */

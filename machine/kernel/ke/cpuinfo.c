@@ -150,12 +150,12 @@ ULONG NTAPI KeGetRecommendedSharedDataAlignment(VOID)
 
 /* ---- affinity of threads ---- */
 
-/* Lock held at entry; released, at OldIrql, on return. The thread runs on an allowed processor then if OldIrql permits. */
-static VOID KiChangeAffinity(PKTHREAD Thread, KAFFINITY Affinity, KIRQL OldIrql)
+/* Lock held at entry, released on return. The thread runs on an allowed processor then if its IRQL permits. */
+static VOID KiChangeAffinity(PKTHREAD Thread, KAFFINITY Affinity, BOOLEAN On)
 {
     Thread->Affinity = Affinity;
     KiReadyAffinityChanged(Thread);
-    KiUnlockDispatcher(OldIrql);
+    KiUnlockDispatcher(On);
 }
 
 /**
@@ -167,17 +167,17 @@ static VOID KiChangeAffinity(PKTHREAD Thread, KAFFINITY Affinity, KIRQL OldIrql)
 KAFFINITY NTAPI KeSetSystemAffinityThreadEx(KAFFINITY Affinity)
 {
     PKTHREAD thread = KiCurrentThread();
-    KIRQL old = KiLockDispatcher();
+    BOOLEAN on = KiLockDispatcher();
     KAFFINITY previous = thread->SystemAffinityRestore;
 
     Affinity &= KiActiveAffinity;
     if (Affinity == 0)
     {
-        KiUnlockDispatcher(old);
+        KiUnlockDispatcher(on);
         return previous;
     }
     thread->SystemAffinityRestore = Affinity;
-    KiChangeAffinity(thread, Affinity, old);
+    KiChangeAffinity(thread, Affinity, on);
     return previous;
 }
 
@@ -185,11 +185,11 @@ KAFFINITY NTAPI KeSetSystemAffinityThreadEx(KAFFINITY Affinity)
 VOID NTAPI KeRevertToUserAffinityThreadEx(KAFFINITY Affinity)
 {
     PKTHREAD thread = KiCurrentThread();
-    KIRQL old = KiLockDispatcher();
+    BOOLEAN on = KiLockDispatcher();
 
     Affinity &= KiActiveAffinity;
     thread->SystemAffinityRestore = Affinity;
-    KiChangeAffinity(thread, Affinity != 0 ? Affinity : thread->UserAffinity, old);
+    KiChangeAffinity(thread, Affinity != 0 ? Affinity : thread->UserAffinity, on);
 }
 
 /** KeSetSystemAffinityThreadEx without the way back to nested ones. */
@@ -234,17 +234,17 @@ VOID NTAPI KeRevertToUserGroupAffinityThread(PGROUP_AFFINITY PreviousAffinity)
  */
 KAFFINITY NTAPI KeSetAffinityThread(PKTHREAD Thread, KAFFINITY Affinity)
 {
-    KIRQL old = KiLockDispatcher();
+    BOOLEAN on = KiLockDispatcher();
     KAFFINITY previous = Thread->UserAffinity;
 
     Thread->UserAffinity = Affinity;
     if (Thread->SystemAffinityRestore == 0)
     {
-        KiChangeAffinity(Thread, Affinity, old);
+        KiChangeAffinity(Thread, Affinity, on);
     }
     else
     {
-        KiUnlockDispatcher(old);
+        KiUnlockDispatcher(on);
     }
     return previous;
 }
@@ -252,13 +252,13 @@ KAFFINITY NTAPI KeSetAffinityThread(PKTHREAD Thread, KAFFINITY Affinity)
 /** Notes where a thread would like to run; returns the processor before. The choice is not binding. */
 UCHAR NTAPI KeSetIdealProcessorThread(PKTHREAD Thread, UCHAR Processor)
 {
-    KIRQL old = KiLockDispatcher();
+    BOOLEAN on = KiLockDispatcher();
     UCHAR previous = (UCHAR)Thread->IdealProcessor;
 
     if ((ULONG)Processor < (ULONG)KiProcessorCount)
     {
         Thread->IdealProcessor = Processor;
     }
-    KiUnlockDispatcher(old);
+    KiUnlockDispatcher(on);
     return previous;
 }

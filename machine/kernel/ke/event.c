@@ -6,17 +6,17 @@
 #include "vf.h"
 
 /* Leaves a routine that has a Wait parameter: with TRUE the lock stays held for the wait that follows at once. */
-VOID KiEndSignal(KIRQL OldIrql, BOOLEAN Wait)
+VOID KiEndSignal(BOOLEAN On, BOOLEAN Wait)
 {
     if (Wait)
     {
         PKTHREAD thread = KiCurrentThread();
 
         thread->WaitNext = TRUE;
-        thread->WaitNextIrql = OldIrql;
+        thread->WaitNextOn = On;
         return;
     }
-    KiUnlockDispatcher(OldIrql);
+    KiUnlockDispatcher(On);
 }
 
 /* Signalling is for IRQL <= DISPATCH_LEVEL; Verifier's rule 80, and bug check A without it. */
@@ -51,38 +51,38 @@ VOID NTAPI KeInitializeEvent(PRKEVENT Event, EVENT_TYPE Type, BOOLEAN State)
  * Sets an event and wakes those who wait for it.
  *
  * @param Increment  boost for the threads it wakes
- * @param Wait       TRUE: the caller's next call is KeWaitXxx; returns at DISPATCH_LEVEL with the dispatcher locked
+ * @param Wait       TRUE: the caller's next call is KeWaitXxx; returns with the dispatcher locked and interrupts off
  * @return the previous state
  * IRQL: <= DISPATCH_LEVEL; Wait TRUE only <= APC_LEVEL.
  */
 LONG NTAPI KeSetEvent(PRKEVENT Event, KPRIORITY Increment, BOOLEAN Wait)
 {
-    KIRQL old;
+    BOOLEAN on;
     LONG previous;
 
     KiCheckSignalIrql(Event, __builtin_return_address(0));
-    old = KiLockDispatcher();
+    on = KiLockDispatcher();
     previous = Event->Header.SignalState;
     Event->Header.SignalState = 1;
     if (previous == 0 && !IsListEmpty(&Event->Header.WaitListHead))
     {
         KiWaitTest(&Event->Header, Increment);
     }
-    KiEndSignal(old, Wait);
+    KiEndSignal(on, Wait);
     return previous;
 }
 
 /** Resets an event; returns the previous state. IRQL: <= DISPATCH_LEVEL. */
 LONG NTAPI KeResetEvent(PRKEVENT Event)
 {
-    KIRQL old;
+    BOOLEAN on;
     LONG previous;
 
     KiCheckSignalIrql(Event, __builtin_return_address(0));
-    old = KiLockDispatcher();
+    on = KiLockDispatcher();
     previous = Event->Header.SignalState;
     Event->Header.SignalState = 0;
-    KiUnlockDispatcher(old);
+    KiUnlockDispatcher(on);
     return previous;
 }
 
@@ -96,11 +96,11 @@ VOID NTAPI KeClearEvent(PRKEVENT Event)
     state. IRQL: as KeSetEvent. */
 LONG NTAPI KePulseEvent(PRKEVENT Event, KPRIORITY Increment, BOOLEAN Wait)
 {
-    KIRQL old;
+    BOOLEAN on;
     LONG previous;
 
     KiCheckSignalIrql(Event, __builtin_return_address(0));
-    old = KiLockDispatcher();
+    on = KiLockDispatcher();
     previous = Event->Header.SignalState;
     if (previous == 0 && !IsListEmpty(&Event->Header.WaitListHead))
     {
@@ -108,7 +108,7 @@ LONG NTAPI KePulseEvent(PRKEVENT Event, KPRIORITY Increment, BOOLEAN Wait)
         KiWaitTest(&Event->Header, Increment);
     }
     Event->Header.SignalState = 0;
-    KiEndSignal(old, Wait);
+    KiEndSignal(on, Wait);
     return previous;
 }
 
@@ -122,7 +122,7 @@ LONG NTAPI KeReadStateEvent(PRKEVENT Event)
     locks use it. IRQL: <= DISPATCH_LEVEL. */
 VOID NTAPI KeSetEventBoostPriority(PRKEVENT Event, PKTHREAD *Thread)
 {
-    KIRQL old = KiLockDispatcher();
+    BOOLEAN on = KiLockDispatcher();
 
     if (Thread != NULL && !IsListEmpty(&Event->Header.WaitListHead))
     {
@@ -130,7 +130,7 @@ VOID NTAPI KeSetEventBoostPriority(PRKEVENT Event, PKTHREAD *Thread)
     }
     Event->Header.SignalState = 1;
     KiWaitTest(&Event->Header, 1);
-    KiUnlockDispatcher(old);
+    KiUnlockDispatcher(on);
 }
 
 /**
@@ -159,15 +159,15 @@ VOID NTAPI KeInitializeSemaphore(PRKSEMAPHORE Semaphore, LONG Count, LONG Limit)
  */
 LONG NTAPI KeReleaseSemaphore(PRKSEMAPHORE Semaphore, KPRIORITY Increment, LONG Adjustment, BOOLEAN Wait)
 {
-    KIRQL old;
+    BOOLEAN on;
     LONG previous, next;
 
     KiCheckSignalIrql(Semaphore, __builtin_return_address(0));
-    old = KiLockDispatcher();
+    on = KiLockDispatcher();
     previous = Semaphore->Header.SignalState;
     if (__builtin_add_overflow(previous, Adjustment, &next) || next > Semaphore->Limit || next < previous)
     {
-        KiUnlockDispatcher(old);
+        KiUnlockDispatcher(on);
         ExRaiseStatus(STATUS_SEMAPHORE_LIMIT_EXCEEDED);
     }
     Semaphore->Header.SignalState = next;
@@ -175,7 +175,7 @@ LONG NTAPI KeReleaseSemaphore(PRKSEMAPHORE Semaphore, KPRIORITY Increment, LONG 
     {
         KiWaitTest(&Semaphore->Header, Increment);
     }
-    KiEndSignal(old, Wait);
+    KiEndSignal(on, Wait);
     return previous;
 }
 

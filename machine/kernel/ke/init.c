@@ -76,16 +76,16 @@ DECLSPEC_NORETURN VOID KiIdleLoop(VOID)
 static ULONG_PTR KiStartOnIdleStack(PVOID Argument)
 {
     PKPRCB prcb = KiPrcb();
-    KIRQL old;
+    BOOLEAN on;
 
     KiEnable();
     InitPhase0(KeBootBlock);
     KiBootProcess->DirectoryTableBase = __readcr3();
 
-    old = KiLockDispatcher();
+    on = KiLockDispatcher();
     KiSchedulerEnabled = TRUE;
     prcb->Reschedule = 1;
-    KiUnlockDispatcher(old); /* the first system thread goes on from here */
+    KiUnlockDispatcher(on); /* the first system thread goes on from here */
     KiIdleLoop();
 }
 
@@ -169,7 +169,7 @@ VOID KiDeleteProcessor(PVOID Processor)
 /* Takes part from now on: scheduled to, interrupted, shot at. */
 static VOID KiGoOnline(PKPRCB Prcb)
 {
-    KIRQL old = KiLockDispatcher();
+    BOOLEAN on = KiLockDispatcher();
 
     InterlockedOr(&KiBootProcess->ActiveProcessors[0], (LONG)Prcb->SetMember);
     KiActiveAffinity |= Prcb->SetMember;
@@ -180,7 +180,7 @@ static VOID KiGoOnline(PKPRCB Prcb)
     Prcb->Reschedule = 1;
     KiFence();
     KiFlushEverything(); /* what changed between the load of CR3 and the store above was not told to us */
-    KiUnlockDispatcher(old);
+    KiUnlockDispatcher(on);
 }
 
 /* Described in ke.h. */

@@ -3,10 +3,11 @@
  * KE's private side: processors, trap frames, the dispatcher lock and what works under it.
  *
  * One lock, the dispatcher lock, guards everything that decides who runs: thread states, ready queues, wait lists
- * of all dispatcher objects, timers, APC queues, attached processes. It is a spin lock held at DISPATCH_LEVEL. It
- * belongs to the processor, not to the thread: a thread that gives up its processor switches stacks with the lock
- * held, and the thread that comes out of the switch releases it. So a thread on a queue is never still on its stack,
- * and a terminated thread seen under the lock is already off its stack.
+ * of all dispatcher objects, timers, APC queues, attached processes. It is a spin lock held with interrupts off, which
+ * spares two writes of CR8 each time; nobody waits for another processor under it. It belongs to the processor, not to
+ * the thread: a thread that gives up its processor switches stacks with the lock held, and the thread that comes
+ * out of the switch releases it. So a thread on a queue is never still on its stack, and a terminated thread seen
+ * under the lock is already off its stack. CR8 is the thread's: each sets its own when it comes out of the switch.
  *
  * Lock order: dispatcher lock -> DPC queue locks. Nothing else is taken below it.
  */
@@ -104,6 +105,7 @@ typedef struct _KPRCB
 
     /* scheduling; under the dispatcher lock */
     volatile LONG Reschedule;        /* somebody better may be on the ready queues */
+    KIRQL SwitchIrql;                /* CR8 as the thread left it that was switched away from last */
     LONG RunningPriority;            /* of the current thread, or of a better one that was promised this processor */
     volatile BOOLEAN QuantumEnd;     /* set by the clock */
     volatile BOOLEAN TimerRequest;   /* set by the clock: expired timers */
@@ -201,11 +203,10 @@ extern KAFFINITY KiIdleSummary;
 extern LIST_ENTRY KiReaperListHead;
 extern KEVENT KiReaperEvent;
 
-KIRQL KiLockDispatcher(VOID);
-VOID KiLockDispatcherAtDpc(VOID);
-/* Releases the lock; switches to a better thread if one is ready and OldIrql allows. */
-VOID KiUnlockDispatcher(KIRQL OldIrql);
-VOID KiUnlockDispatcherFromDpc(VOID);
+/* Takes the lock, interrupts off; returns whether they were on. IRQL <= DISPATCH_LEVEL, and it stays what it is. */
+BOOLEAN KiLockDispatcher(VOID);
+/* Releases the lock; switches to a better thread first if one is ready and the IRQL allows. */
+VOID KiUnlockDispatcher(BOOLEAN On);
 VOID KiInitializeDispatcher(VOID);
 VOID KiReadyThread(PKTHREAD Thread);
 VOID KiSwitchAway(PKPRCB Prcb);
@@ -221,8 +222,8 @@ VOID KiWaitTest(PDISPATCHER_HEADER Object, KPRIORITY Increment);
 VOID KiUnwaitThread(PKTHREAD Thread, LONG_PTR Status, KPRIORITY Increment);
 BOOLEAN KiIsSignalled(PDISPATCHER_HEADER Object, PKTHREAD Thread);
 VOID KiSatisfy(PDISPATCHER_HEADER Object, PKTHREAD Thread, LONG_PTR *Status);
-VOID KiCheckWaitIrql(PVOID Object, PLARGE_INTEGER Timeout, PVOID Caller);
-KIRQL KiBeginWait(PKTHREAD Thread);
+KIRQL KiCheckWaitIrql(PVOID Object, PLARGE_INTEGER Timeout, PVOID Caller);
+BOOLEAN KiBeginWait(PKTHREAD Thread);
 NTSTATUS KiTestAlert(PKTHREAD Thread, BOOLEAN Alertable, KPROCESSOR_MODE Mode);
 typedef struct _KI_TIMEOUT
 {
@@ -233,8 +234,8 @@ typedef struct _KI_TIMEOUT
 VOID KiPrepareTimeout(KI_TIMEOUT *Timeout, PLARGE_INTEGER Interval);
 /* Puts the wait's timer on. FALSE: it has run out already. */
 BOOLEAN KiStartWaitTimer(PKTHREAD Thread, KI_TIMEOUT *Timeout);
-/* Blocks the current thread (its wait blocks are linked) and returns the wait's result at OldIrql. */
-LONG_PTR KiBlock(PKTHREAD Thread, KIRQL OldIrql, KWAIT_REASON Reason, KPROCESSOR_MODE Mode, BOOLEAN Alertable);
+/* Blocks the current thread (its wait blocks are linked), releases the lock, and returns the wait's result. */
+LONG_PTR KiBlock(PKTHREAD Thread, KIRQL Irql, BOOLEAN On, KWAIT_REASON Reason, KPROCESSOR_MODE Mode, BOOLEAN Alertable);
 VOID KiActivateQueueWaiter(PKQUEUE Queue);
 VOID KiLinkWaitBlock(PKWAIT_BLOCK Block, PKTHREAD Thread, PDISPATCHER_HEADER Object, USHORT Key, UCHAR Type);
 

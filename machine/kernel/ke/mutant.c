@@ -7,7 +7,7 @@
  */
 #include "kip.h"
 
-VOID KiEndSignal(KIRQL OldIrql, BOOLEAN Wait);
+VOID KiEndSignal(BOOLEAN On, BOOLEAN Wait);
 
 static VOID KiInitializeMutant(PRKMUTANT Mutant, UCHAR ApcDisable)
 {
@@ -34,12 +34,12 @@ VOID NTAPI KeInitializeMutant(PRKMUTANT Mutant, BOOLEAN InitialOwner)
     if (InitialOwner)
     {
         PKTHREAD thread = KiCurrentThread();
-        KIRQL old = KiLockDispatcher();
+        BOOLEAN on = KiLockDispatcher();
 
         Mutant->Header.SignalState = 0;
         Mutant->OwnerThread = thread;
         InsertTailList(&thread->MutantListHead, &Mutant->MutantListEntry);
-        KiUnlockDispatcher(old);
+        KiUnlockDispatcher(on);
     }
 }
 
@@ -54,7 +54,7 @@ VOID NTAPI KeInitializeMutant(PRKMUTANT Mutant, BOOLEAN InitialOwner)
 LONG NTAPI KeReleaseMutant(PRKMUTANT Mutant, KPRIORITY Increment, BOOLEAN Abandoned, BOOLEAN Wait)
 {
     PKTHREAD thread = KiCurrentThread();
-    KIRQL old = KiLockDispatcher();
+    BOOLEAN on = KiLockDispatcher();
     LONG previous = Mutant->Header.SignalState;
     BOOLEAN checkApcs = FALSE;
 
@@ -64,7 +64,7 @@ LONG NTAPI KeReleaseMutant(PRKMUTANT Mutant, KPRIORITY Increment, BOOLEAN Abando
         {
             NTSTATUS status = Mutant->Abandoned ? STATUS_ABANDONED : STATUS_MUTANT_NOT_OWNED;
 
-            KiUnlockDispatcher(old);
+            KiUnlockDispatcher(on);
             ExRaiseStatus(status);
         }
         Mutant->Header.SignalState++;
@@ -91,7 +91,7 @@ LONG NTAPI KeReleaseMutant(PRKMUTANT Mutant, KPRIORITY Increment, BOOLEAN Abando
             KiWaitTest(&Mutant->Header, Increment);
         }
     }
-    KiEndSignal(old, Wait);
+    KiEndSignal(on, Wait);
     if (checkApcs && !Wait)
     {
         KiCheckKernelApcs(thread);
@@ -125,7 +125,7 @@ LONG NTAPI KeReadStateMutex(PRKMUTEX Mutex)
 VOID KeRundownThread(VOID)
 {
     PKTHREAD thread = KiCurrentThread();
-    KIRQL old = KiLockDispatcher();
+    BOOLEAN on = KiLockDispatcher();
 
     while (!IsListEmpty(&thread->MutantListHead))
     {
@@ -141,6 +141,6 @@ VOID KeRundownThread(VOID)
         mutant->OwnerThread = NULL;
         KiWaitTest(&mutant->Header, 1);
     }
-    KiUnlockDispatcher(old);
+    KiUnlockDispatcher(on);
 }
 

@@ -62,7 +62,7 @@ VOID KiActivateQueueWaiter(PKQUEUE Queue)
 
 static LONG KiInsertQueue(PRKQUEUE Queue, PLIST_ENTRY Entry, BOOLEAN Head)
 {
-    KIRQL old = KiLockDispatcher();
+    BOOLEAN on = KiLockDispatcher();
     PKTHREAD thread = KiCurrentThread();
     PKTHREAD waiter = KiLastWaiter(Queue);
     LONG previous = Queue->Header.SignalState;
@@ -85,7 +85,7 @@ static LONG KiInsertQueue(PRKQUEUE Queue, PLIST_ENTRY Entry, BOOLEAN Head)
             InsertTailList(&Queue->EntryListHead, Entry);
         }
     }
-    KiUnlockDispatcher(old);
+    KiUnlockDispatcher(on);
     return previous;
 }
 
@@ -124,16 +124,17 @@ static LONG_PTR KiRemoveQueue(PRKQUEUE Queue, KPROCESSOR_MODE WaitMode, BOOLEAN 
     BOOLEAN joined = FALSE;
     KI_TIMEOUT timeout;
     LONG_PTR status;
+    KIRQL irql;
 
-    KiCheckWaitIrql(Queue, Timeout, __builtin_return_address(0));
+    irql = KiCheckWaitIrql(Queue, Timeout, __builtin_return_address(0));
     KiPrepareTimeout(&timeout, Timeout);
     for (;;)
     {
-        KIRQL old = KiBeginWait(thread);
+        BOOLEAN on = KiBeginWait(thread);
 
         if (joined && thread->Queue != Queue)
         {
-            KiUnlockDispatcher(old);
+            KiUnlockDispatcher(on);
             return STATUS_ABANDONED; /* run down while an APC was run */
         }
         KiJoinQueue(thread, Queue);
@@ -142,13 +143,13 @@ static LONG_PTR KiRemoveQueue(PRKQUEUE Queue, KPROCESSOR_MODE WaitMode, BOOLEAN 
         {
             Queue->CurrentCount++;
             status = (LONG_PTR)KiTakeEntry(Queue);
-            KiUnlockDispatcher(old);
+            KiUnlockDispatcher(on);
             return status;
         }
-        if (thread->ApcState.KernelApcPending && thread->SpecialApcDisable == 0 && old < APC_LEVEL)
+        if (thread->ApcState.KernelApcPending && thread->SpecialApcDisable == 0 && irql < APC_LEVEL)
         {
             Queue->CurrentCount++;
-            KiUnlockDispatcher(old); /* the APC runs here */
+            KiUnlockDispatcher(on); /* the APC runs here */
             continue;
         }
         status = KiTestAlert(thread, Alertable, WaitMode);
@@ -159,13 +160,13 @@ static LONG_PTR KiRemoveQueue(PRKQUEUE Queue, KPROCESSOR_MODE WaitMode, BOOLEAN 
         if (status != STATUS_SUCCESS)
         {
             Queue->CurrentCount++;
-            KiUnlockDispatcher(old);
+            KiUnlockDispatcher(on);
             return status;
         }
         KiLinkWaitBlock(&thread->WaitBlock[0], thread, &Queue->Header, 0, WaitAny);
         thread->WaitBlockList = &thread->WaitBlock[0];
         thread->WaitType = WaitAny;
-        status = KiBlock(thread, old, WrQueue, WaitMode, Alertable);
+        status = KiBlock(thread, irql, on, WrQueue, WaitMode, Alertable);
         thread->WaitReason = Executive;
         if (status != STATUS_KERNEL_APC)
         {
@@ -196,19 +197,19 @@ ULONG NTAPI KeRemoveQueueEx(PKQUEUE Queue, KPROCESSOR_MODE WaitMode, BOOLEAN Ale
 {
     LONG_PTR first = KiRemoveQueue(Queue, WaitMode, Alertable, Timeout);
     ULONG taken = 1;
-    KIRQL old;
+    BOOLEAN on;
 
     EntryArray[0] = (PLIST_ENTRY)first;
     if ((ULONG_PTR)first < (ULONG_PTR)MM_SYSTEM_RANGE_START)
     {
         return 1; /* a status */
     }
-    old = KiLockDispatcher();
+    on = KiLockDispatcher();
     while (taken < Count && !IsListEmpty(&Queue->EntryListHead))
     {
         EntryArray[taken++] = KiTakeEntry(Queue);
     }
-    KiUnlockDispatcher(old);
+    KiUnlockDispatcher(on);
     return taken;
 }
 
@@ -220,7 +221,7 @@ ULONG NTAPI KeRemoveQueueEx(PKQUEUE Queue, KPROCESSOR_MODE WaitMode, BOOLEAN Ale
  */
 PLIST_ENTRY NTAPI KeRundownQueue(PRKQUEUE Queue)
 {
-    KIRQL old = KiLockDispatcher();
+    BOOLEAN on = KiLockDispatcher();
     PLIST_ENTRY first = NULL;
     PKTHREAD waiter;
 
@@ -241,6 +242,6 @@ PLIST_ENTRY NTAPI KeRundownQueue(PRKQUEUE Queue)
     {
         KiUnwaitThread(waiter, STATUS_ABANDONED, 0);
     }
-    KiUnlockDispatcher(old);
+    KiUnlockDispatcher(on);
     return first;
 }

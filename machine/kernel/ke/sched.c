@@ -2,7 +2,7 @@
 /*
  * Who runs where: ready queues, the choice of a processor for a thread and of a thread for a processor, preemption.
  *
- * All of it under the dispatcher lock. There is one set of ready queues for all processors; a thread on it runs on the
+ * All of it under the dispatcher lock, with interrupts off. There is one set of ready queues for all processors; a thread on it runs on the
  * first processor of its affinity that looks. When a thread becomes ready, one processor is told to look: an idle
  * one (the one it ran on last if that is idle), else the one that runs the lowest priority, if that is lower than the
  * thread's. Telling is Prcb->Reschedule and, across processors, a DPC interrupt.
@@ -32,26 +32,21 @@ VOID KiInitializeDispatcher(VOID)
     KeInitializeEvent(&KiReaperEvent, SynchronizationEvent, FALSE);
 }
 
-KIRQL KiLockDispatcher(VOID)
+BOOLEAN KiLockDispatcher(VOID)
 {
-    KIRQL old = KfRaiseIrql(DISPATCH_LEVEL);
+    BOOLEAN on = KiDisableInterrupts();
 
     KiAcquireRaw(&KiDispatcherLock);
-    return old;
+    return on;
 }
 
-VOID KiLockDispatcherAtDpc(VOID)
-{
-    KiAcquireRaw(&KiDispatcherLock);
-}
-
-VOID KiUnlockDispatcher(KIRQL OldIrql)
+VOID KiUnlockDispatcher(BOOLEAN On)
 {
     PKPRCB prcb = KiPrcb();
 
     if (prcb->Reschedule && KiSchedulerEnabled)
     {
-        if (OldIrql < DISPATCH_LEVEL)
+        if (On && KeGetCurrentIrql() < DISPATCH_LEVEL)
         {
             KiPreempt(prcb);
         }
@@ -61,18 +56,7 @@ VOID KiUnlockDispatcher(KIRQL OldIrql)
         }
     }
     KiReleaseRaw(&KiDispatcherLock);
-    KeLowerIrql(OldIrql);
-}
-
-VOID KiUnlockDispatcherFromDpc(VOID)
-{
-    PKPRCB prcb = KiPrcb();
-
-    if (prcb->Reschedule && KiSchedulerEnabled)
-    {
-        KiRequestDispatch(prcb);
-    }
-    KiReleaseRaw(&KiDispatcherLock);
+    KiRestoreInterrupts(On);
 }
 
 /* Processors a thread may use now. Affinity to processors that never started means any. */
@@ -243,6 +227,7 @@ VOID KiSwitchAway(PKPRCB Prcb)
 {
     PKTHREAD from = Prcb->CurrentThread;
     PKTHREAD to;
+    KIRQL irql;
 
     if (Prcb->DpcRoutineActive)
     {
@@ -268,7 +253,13 @@ VOID KiSwitchAway(PKPRCB Prcb)
         Prcb->QuantumEnd = FALSE;
         KiSwapProcess(from->ApcState.Process, to->ApcState.Process);
         KiSetThreadEnvironment(Prcb, to);
+        irql = KeGetCurrentIrql();
+        Prcb->SwitchIrql = irql;
         KiSwapContext(from, to);
+        if (KiPrcb()->SwitchIrql != irql)
+        {
+            __writecr8(irql); /* of the thread that gave way it was another; interrupts are off still */
+        }
     }
     if (from->ApcState.KernelApcPending && from->SpecialApcDisable == 0)
     {
@@ -309,7 +300,7 @@ VOID KiQuantumEnd(VOID)
     PKPRCB prcb = KiPrcb();
     PKTHREAD thread = prcb->CurrentThread;
 
-    KiLockDispatcherAtDpc();
+    KiLockDispatcher();
     prcb->QuantumEnd = FALSE;
     if (thread != prcb->IdleThread && thread->Quantum <= 0)
     {
@@ -333,6 +324,7 @@ VOID KiQuantumEnd(VOID)
         KiPreempt(prcb);
     }
     KiReleaseRaw(&KiDispatcherLock);
+    KiEnable();
 }
 
 /* Lock held. A change of a thread that is ready or running may change who should run. */
@@ -396,7 +388,7 @@ BOOLEAN KiReadyAffinityChanged(PKTHREAD Thread)
  */
 NTSTATUS NTAPI NtYieldExecution(VOID)
 {
-    KIRQL old = KiLockDispatcher();
+    BOOLEAN on = KiLockDispatcher();
     PKPRCB prcb = KiPrcb();
     PKTHREAD thread = prcb->CurrentThread;
     PKTHREAD other = thread == prcb->IdleThread ? NULL : KiFindReady(prcb, thread->Priority);
@@ -409,6 +401,6 @@ NTSTATUS NTAPI NtYieldExecution(VOID)
         KiReadyThread(thread);
         KiSwitchAway(prcb);
     }
-    KiUnlockDispatcher(old);
+    KiUnlockDispatcher(on);
     return other != NULL ? STATUS_SUCCESS : STATUS_NO_YIELD_PERFORMED;
 }

@@ -20,11 +20,11 @@ VOID KeInitializeProcess(PKPROCESS Process, SCHAR BasePriority, KAFFINITY Affini
 /** Signals a process object: its last thread has gone. IRQL: <= DISPATCH_LEVEL. */
 VOID KeSetProcess(PKPROCESS Process, KPRIORITY Increment)
 {
-    KIRQL old = KiLockDispatcher();
+    BOOLEAN on = KiLockDispatcher();
 
     Process->Header.SignalState = 1;
     KiWaitTest(&Process->Header, Increment);
-    KiUnlockDispatcher(old);
+    KiUnlockDispatcher(on);
 }
 
 /* ---- suspension: a normal kernel APC that waits for a semaphore ---- */
@@ -55,12 +55,12 @@ VOID KiInitializeSuspend(PKTHREAD Thread)
     Raises STATUS_SUSPEND_COUNT_EXCEEDED. IRQL: <= APC_LEVEL. */
 ULONG KeSuspendThread(PKTHREAD Thread)
 {
-    KIRQL old = KiLockDispatcher();
+    BOOLEAN on = KiLockDispatcher();
     ULONG previous = (ULONG)Thread->SuspendCount;
 
     if (previous == KI_MAXIMUM_SUSPEND)
     {
-        KiUnlockDispatcher(old);
+        KiUnlockDispatcher(on);
         ExRaiseStatus(STATUS_SUSPEND_COUNT_EXCEEDED);
     }
     if (Thread->ApcQueueable)
@@ -75,7 +75,7 @@ ULONG KeSuspendThread(PKTHREAD Thread)
             }
         }
     }
-    KiUnlockDispatcher(old);
+    KiUnlockDispatcher(on);
     return previous;
 }
 
@@ -88,21 +88,21 @@ static VOID KiReleaseSuspended(PKTHREAD Thread)
 /** Undoes one suspension; returns the count before. IRQL: <= DISPATCH_LEVEL. */
 ULONG KeResumeThread(PKTHREAD Thread)
 {
-    KIRQL old = KiLockDispatcher();
+    BOOLEAN on = KiLockDispatcher();
     ULONG previous = (ULONG)Thread->SuspendCount;
 
     if (previous != 0 && --Thread->SuspendCount == 0)
     {
         KiReleaseSuspended(Thread);
     }
-    KiUnlockDispatcher(old);
+    KiUnlockDispatcher(on);
     return previous;
 }
 
 /** Undoes all suspensions, for a thread that has to end; returns the count before. IRQL: <= DISPATCH_LEVEL. */
 ULONG KeForceResumeThread(PKTHREAD Thread)
 {
-    KIRQL old = KiLockDispatcher();
+    BOOLEAN on = KiLockDispatcher();
     ULONG previous = (ULONG)Thread->SuspendCount;
 
     if (previous != 0)
@@ -110,7 +110,7 @@ ULONG KeForceResumeThread(PKTHREAD Thread)
         Thread->SuspendCount = 0;
         KiReleaseSuspended(Thread);
     }
-    KiUnlockDispatcher(old);
+    KiUnlockDispatcher(on);
     return previous;
 }
 
@@ -150,13 +150,13 @@ VOID KeInitializeThread(PKTHREAD Thread, PVOID KernelStack, PKI_SYSTEM_ROUTINE S
 /** Lets an initialised thread run for the first time. IRQL: <= DISPATCH_LEVEL. */
 VOID KeStartThread(PKTHREAD Thread)
 {
-    KIRQL old = KiLockDispatcher();
+    BOOLEAN on = KiLockDispatcher();
 
     InsertTailList(&Thread->Process->ThreadListHead, &Thread->ThreadListEntry);
     Thread->NextProcessor = KiPrcb()->Number;
     Thread->IdealProcessor = Thread->NextProcessor;
     KiReadyThread(Thread);
-    KiUnlockDispatcher(old);
+    KiUnlockDispatcher(on);
 }
 
 /* Described in ke.h. */
@@ -191,14 +191,14 @@ VOID NTAPI KeReaperThread(PVOID Context)
         KeWaitForSingleObject(&KiReaperEvent, Executive, KernelMode, FALSE, NULL);
         for (;;)
         {
-            KIRQL old = KiLockDispatcher();
+            BOOLEAN on = KiLockDispatcher();
             PKTHREAD thread = NULL;
 
             if (!IsListEmpty(&KiReaperListHead))
             {
                 thread = CONTAINING_RECORD(RemoveHeadList(&KiReaperListHead), KTHREAD, WaitListEntry);
             }
-            KiUnlockDispatcher(old);
+            KiUnlockDispatcher(on);
             if (thread == NULL)
             {
                 break;
@@ -218,7 +218,7 @@ VOID NTAPI KeReaperThread(PVOID Context)
  */
 KPRIORITY NTAPI KeSetPriorityThread(PKTHREAD Thread, KPRIORITY Priority)
 {
-    KIRQL old;
+    BOOLEAN on;
     KPRIORITY previous;
 
     if (Priority < 0 || Priority > HIGH_PRIORITY)
@@ -229,7 +229,7 @@ KPRIORITY NTAPI KeSetPriorityThread(PKTHREAD Thread, KPRIORITY Priority)
     {
         Priority = 1; /* 0 is for nobody here: there is no zero-page thread */
     }
-    old = KiLockDispatcher();
+    on = KiLockDispatcher();
     previous = Thread->Priority;
     Thread->PriorityDecrement = 0;
     if (Priority != previous)
@@ -237,7 +237,7 @@ KPRIORITY NTAPI KeSetPriorityThread(PKTHREAD Thread, KPRIORITY Priority)
         Thread->Quantum = KI_QUANTUM;
         KiSetPriority(Thread, Priority);
     }
-    KiUnlockDispatcher(old);
+    KiUnlockDispatcher(on);
     return previous;
 }
 
@@ -255,7 +255,7 @@ KPRIORITY NTAPI KeQueryPriorityThread(PKTHREAD Thread)
  */
 LONG NTAPI KeSetBasePriorityThread(PKTHREAD Thread, LONG Increment)
 {
-    KIRQL old = KiLockDispatcher();
+    BOOLEAN on = KiLockDispatcher();
     LONG processBase = Thread->Process->BasePriority;
     LONG previous = Thread->BasePriority - processBase;
     LONG low = processBase >= LOW_REALTIME_PRIORITY ? LOW_REALTIME_PRIORITY : 1;
@@ -266,7 +266,7 @@ LONG NTAPI KeSetBasePriorityThread(PKTHREAD Thread, LONG Increment)
     Thread->BasePriority = (SCHAR)base;
     Thread->PriorityDecrement = 0;
     KiSetPriority(Thread, base);
-    KiUnlockDispatcher(old);
+    KiUnlockDispatcher(on);
     return previous;
 }
 
@@ -280,12 +280,12 @@ ULONG NTAPI KeQueryRuntimeThread(PKTHREAD Thread, PULONG UserTime)
 /** Time stamp counts the thread has run; *CycleTimeStamp the counter now. IRQL: <= DISPATCH_LEVEL. */
 ULONG64 NTAPI KeQueryTotalCycleTimeThread(PKTHREAD Thread, PULONG64 CycleTimeStamp)
 {
-    KIRQL old = KiLockDispatcher();
+    BOOLEAN on = KiLockDispatcher();
     ULONG64 now = __rdtsc();
     ULONG64 total = Thread->CycleTime + (Thread->State == ThreadStateRunning ? now - Thread->LastSwitchTsc : 0);
 
     *CycleTimeStamp = now;
-    KiUnlockDispatcher(old);
+    KiUnlockDispatcher(on);
     return total;
 }
 

@@ -154,8 +154,9 @@ static VOID KiSignalTimer(PKTIMER Timer, ULONG64 Now)
 VOID KiTimerExpiration(VOID)
 {
     ULONG64 now, tick, first;
+    BOOLEAN on;
 
-    KiLockDispatcherAtDpc();
+    on = KiLockDispatcher();
     now = SharedUserData->TickCountQuad * (ULONG64)KI_TICK;
     tick = now / KI_TICK;
     first = KiTimerHand + 1;
@@ -180,7 +181,7 @@ VOID KiTimerExpiration(VOID)
             KiSignalTimer(timer, now);
         }
     }
-    KiUnlockDispatcherFromDpc();
+    KiUnlockDispatcher(on);
 }
 
 /** Makes a notification timer (stays signalled). IRQL: any. */
@@ -208,7 +209,7 @@ VOID NTAPI KeInitializeTimerEx(PKTIMER Timer, TIMER_TYPE Type)
  */
 BOOLEAN NTAPI KeSetTimerEx(PKTIMER Timer, LARGE_INTEGER DueTime, LONG Period, PKDPC Dpc)
 {
-    KIRQL old;
+    BOOLEAN on;
     ULONG64 now = KiInterruptTimePrecise();
     ULONG64 due;
     BOOLEAN running;
@@ -223,7 +224,7 @@ BOOLEAN NTAPI KeSetTimerEx(PKTIMER Timer, LARGE_INTEGER DueTime, LONG Period, PK
 
         due = relative > 0 ? (ULONG64)relative : 0;
     }
-    old = KiLockDispatcher();
+    on = KiLockDispatcher();
     running = Timer->Header.Inserted;
     KiRemoveTimer(Timer);
     Timer->Header.SignalState = 0;
@@ -235,7 +236,7 @@ BOOLEAN NTAPI KeSetTimerEx(PKTIMER Timer, LARGE_INTEGER DueTime, LONG Period, PK
         Timer->DueTime.QuadPart = now;
         KiSignalTimer(Timer, now);
     }
-    KiUnlockDispatcher(old);
+    KiUnlockDispatcher(on);
     return running;
 }
 
@@ -254,12 +255,12 @@ BOOLEAN NTAPI KeSetCoalescableTimer(PKTIMER Timer, LARGE_INTEGER DueTime, ULONG 
 /** Stops a timer; TRUE if it was running. Its DPC may be queued or running still. IRQL: <= DISPATCH_LEVEL. */
 BOOLEAN NTAPI KeCancelTimer(PKTIMER Timer)
 {
-    KIRQL old = KiLockDispatcher();
+    BOOLEAN on = KiLockDispatcher();
     BOOLEAN running = Timer->Header.Inserted;
 
     KiRemoveTimer(Timer);
     Timer->Period = 0;
-    KiUnlockDispatcher(old);
+    KiUnlockDispatcher(on);
     return running;
 }
 
@@ -277,7 +278,7 @@ static BOOLEAN KiInside(PVOID Address, PVOID Memory, SIZE_T Size)
 /* Bug check C7 for what MM is about to free. Described in ke.h. */
 VOID KeCheckForTimer(PVOID Memory, SIZE_T Size)
 {
-    KIRQL old = KiLockDispatcher();
+    BOOLEAN on = KiLockDispatcher();
 
     for (ULONG i = 0; i < KI_TIMER_BUCKETS; i++)
     {
@@ -295,6 +296,6 @@ VOID KeCheckForTimer(PVOID Memory, SIZE_T Size)
             }
         }
     }
-    KiUnlockDispatcher(old);
+    KiUnlockDispatcher(on);
     KiCheckForDpc(Memory, Size);
 }

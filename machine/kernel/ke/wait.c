@@ -9,18 +9,18 @@
  */
 #include "kip.h"
 
-/* A kernel APC was queued after the IRQL rose: run it first, for once the thread sleeps nobody will interrupt it. */
-static BOOLEAN KiKernelApcWaits(PKTHREAD Thread, KIRQL OldIrql)
+/* A kernel APC was queued after the lock was taken: run it first, for once the thread sleeps nobody will interrupt it. */
+static BOOLEAN KiKernelApcWaits(PKTHREAD Thread, KIRQL Irql)
 {
-    return Thread->ApcState.KernelApcPending && Thread->SpecialApcDisable == 0 && OldIrql < APC_LEVEL;
+    return Thread->ApcState.KernelApcPending && Thread->SpecialApcDisable == 0 && Irql < APC_LEVEL;
 }
 
-static VOID KiCheckMutantLimit(PDISPATCHER_HEADER Object, PKTHREAD Thread, KIRQL OldIrql)
+static VOID KiCheckMutantLimit(PDISPATCHER_HEADER Object, PKTHREAD Thread, BOOLEAN On)
 {
     if ((Object->Type & 0x7F) == KiMutantObject && Object->SignalState == (LONG)MINLONG &&
         CONTAINING_RECORD(Object, KMUTANT, Header)->OwnerThread == Thread)
     {
-        KiUnlockDispatcher(OldIrql);
+        KiUnlockDispatcher(On);
         ExRaiseStatus(STATUS_MUTANT_LIMIT_EXCEEDED);
     }
 }
@@ -44,25 +44,26 @@ NTSTATUS NTAPI KeWaitForSingleObject(PVOID Object, KWAIT_REASON WaitReason, KPRO
     PKWAIT_BLOCK block = &thread->WaitBlock[0];
     KI_TIMEOUT timeout;
     LONG_PTR status;
+    KIRQL irql;
 
-    KiCheckWaitIrql(Object, Timeout, __builtin_return_address(0));
+    irql = KiCheckWaitIrql(Object, Timeout, __builtin_return_address(0));
     KiPrepareTimeout(&timeout, Timeout);
     do
     {
-        KIRQL old = KiBeginWait(thread);
+        BOOLEAN on = KiBeginWait(thread);
 
-        if (KiKernelApcWaits(thread, old))
+        if (KiKernelApcWaits(thread, irql))
         {
-            KiUnlockDispatcher(old);
+            KiUnlockDispatcher(on);
             status = STATUS_KERNEL_APC;
             continue;
         }
         if (KiIsSignalled(object, thread))
         {
-            KiCheckMutantLimit(object, thread, old);
+            KiCheckMutantLimit(object, thread, on);
             status = STATUS_WAIT_0;
             KiSatisfy(object, thread, &status);
-            KiUnlockDispatcher(old);
+            KiUnlockDispatcher(on);
             break;
         }
         status = KiTestAlert(thread, Alertable, WaitMode);
@@ -72,19 +73,19 @@ NTSTATUS NTAPI KeWaitForSingleObject(PVOID Object, KWAIT_REASON WaitReason, KPRO
         }
         if (status != STATUS_SUCCESS)
         {
-            KiUnlockDispatcher(old);
+            KiUnlockDispatcher(on);
             break;
         }
         KiLinkWaitBlock(block, thread, object, 0, WaitAny);
         thread->WaitBlockList = block;
         thread->WaitType = WaitAny;
-        status = KiBlock(thread, old, WaitReason, WaitMode, Alertable);
+        status = KiBlock(thread, irql, on, WaitReason, WaitMode, Alertable);
     } while (status == STATUS_KERNEL_APC);
     return (NTSTATUS)status;
 }
 
 /* Looks at all objects. TRUE: the wait is over with *Status. */
-static BOOLEAN KiTryMultiple(ULONG Count, PVOID Objects[], WAIT_TYPE Type, PKTHREAD Thread, KIRQL OldIrql, LONG_PTR *Status)
+static BOOLEAN KiTryMultiple(ULONG Count, PVOID Objects[], WAIT_TYPE Type, PKTHREAD Thread, BOOLEAN On, LONG_PTR *Status)
 {
     ULONG signalled = 0;
 
@@ -96,7 +97,7 @@ static BOOLEAN KiTryMultiple(ULONG Count, PVOID Objects[], WAIT_TYPE Type, PKTHR
         {
             continue;
         }
-        KiCheckMutantLimit(object, Thread, OldIrql);
+        KiCheckMutantLimit(object, Thread, On);
         if (Type == WaitAny)
         {
             *Status = STATUS_WAIT_0 + i;
@@ -146,26 +147,27 @@ NTSTATUS NTAPI KeWaitForMultipleObjects(ULONG Count, PVOID Object[], WAIT_TYPE W
     PKWAIT_BLOCK blocks = WaitBlockArray != NULL ? WaitBlockArray : thread->WaitBlock;
     KI_TIMEOUT timeout;
     LONG_PTR status;
+    KIRQL irql;
 
     if (Count == 0 || Count > (WaitBlockArray != NULL ? MAXIMUM_WAIT_OBJECTS : THREAD_WAIT_OBJECTS))
     {
         KeBugCheck(0x0C); /* MAXIMUM_WAIT_OBJECTS_EXCEEDED */
     }
-    KiCheckWaitIrql(Object[0], Timeout, __builtin_return_address(0));
+    irql = KiCheckWaitIrql(Object[0], Timeout, __builtin_return_address(0));
     KiPrepareTimeout(&timeout, Timeout);
     do
     {
-        KIRQL old = KiBeginWait(thread);
+        BOOLEAN on = KiBeginWait(thread);
 
-        if (KiKernelApcWaits(thread, old))
+        if (KiKernelApcWaits(thread, irql))
         {
-            KiUnlockDispatcher(old);
+            KiUnlockDispatcher(on);
             status = STATUS_KERNEL_APC;
             continue;
         }
-        if (KiTryMultiple(Count, Object, WaitType, thread, old, &status))
+        if (KiTryMultiple(Count, Object, WaitType, thread, on, &status))
         {
-            KiUnlockDispatcher(old);
+            KiUnlockDispatcher(on);
             break;
         }
         status = KiTestAlert(thread, Alertable, WaitMode);
@@ -175,11 +177,11 @@ NTSTATUS NTAPI KeWaitForMultipleObjects(ULONG Count, PVOID Object[], WAIT_TYPE W
         }
         if (status != STATUS_SUCCESS)
         {
-            KiUnlockDispatcher(old);
+            KiUnlockDispatcher(on);
             break;
         }
         KiLinkMultiple(Count, Object, WaitType, thread, blocks);
-        status = KiBlock(thread, old, WaitReason, WaitMode, Alertable);
+        status = KiBlock(thread, irql, on, WaitReason, WaitMode, Alertable);
     } while (status == STATUS_KERNEL_APC);
     return (NTSTATUS)status;
 }
@@ -197,28 +199,29 @@ NTSTATUS NTAPI KeDelayExecutionThread(KPROCESSOR_MODE WaitMode, BOOLEAN Alertabl
     PKTHREAD thread = KiCurrentThread();
     KI_TIMEOUT timeout;
     LONG_PTR status;
+    KIRQL irql;
 
-    KiCheckWaitIrql(thread, NULL, __builtin_return_address(0));
+    irql = KiCheckWaitIrql(thread, NULL, __builtin_return_address(0));
     KiPrepareTimeout(&timeout, Interval);
     do
     {
-        KIRQL old = KiBeginWait(thread);
+        BOOLEAN on = KiBeginWait(thread);
 
-        if (KiKernelApcWaits(thread, old))
+        if (KiKernelApcWaits(thread, irql))
         {
-            KiUnlockDispatcher(old);
+            KiUnlockDispatcher(on);
             status = STATUS_KERNEL_APC;
             continue;
         }
         status = KiTestAlert(thread, Alertable, WaitMode);
         if (status != STATUS_SUCCESS)
         {
-            KiUnlockDispatcher(old);
+            KiUnlockDispatcher(on);
             break;
         }
         if (!KiStartWaitTimer(thread, &timeout))
         {
-            KiUnlockDispatcher(old);
+            KiUnlockDispatcher(on);
             if (timeout.Poll)
             {
                 NtYieldExecution();
@@ -226,7 +229,7 @@ NTSTATUS NTAPI KeDelayExecutionThread(KPROCESSOR_MODE WaitMode, BOOLEAN Alertabl
             break;
         }
         thread->WaitBlockList = NULL;
-        status = KiBlock(thread, old, DelayExecution, WaitMode, Alertable);
+        status = KiBlock(thread, irql, on, DelayExecution, WaitMode, Alertable);
     } while (status == STATUS_KERNEL_APC);
     return status == STATUS_TIMEOUT ? STATUS_SUCCESS : (NTSTATUS)status;
 }

@@ -153,21 +153,17 @@ VOID KiWaitTest(PDISPATCHER_HEADER Object, KPRIORITY Increment)
 }
 
 /**
- * The rule for waits: at most APC_LEVEL if they may block, DISPATCH_LEVEL if they only look (time-out zero).
+ * The rule for waits; returns the IRQL: at most APC_LEVEL if they may block, DISPATCH_LEVEL if they only look (time-out zero).
  * A wait in a DPC is bug check B8; other breaches are reported as Verifier does (C4, 3B), else as A.
  */
-VOID KiCheckWaitIrql(PVOID Object, PLARGE_INTEGER Timeout, PVOID Caller)
+KIRQL KiCheckWaitIrql(PVOID Object, PLARGE_INTEGER Timeout, PVOID Caller)
 {
     KIRQL irql = KeGetCurrentIrql();
     PKPRCB prcb;
 
     if (irql < DISPATCH_LEVEL || (irql == DISPATCH_LEVEL && Timeout != NULL && Timeout->QuadPart == 0))
     {
-        return;
-    }
-    if (KiCurrentThread()->WaitNext && irql == DISPATCH_LEVEL && KiCurrentThread()->WaitNextIrql < DISPATCH_LEVEL)
-    {
-        return;
+        return irql;
     }
     prcb = KiPrcb();
     if (prcb->DpcRoutineActive)
@@ -180,12 +176,12 @@ VOID KiCheckWaitIrql(PVOID Object, PLARGE_INTEGER Timeout, PVOID Caller)
 }
 
 /* Takes the dispatcher lock for a wait, unless a KeSetEvent(..., Wait = TRUE) left it held. */
-KIRQL KiBeginWait(PKTHREAD Thread)
+BOOLEAN KiBeginWait(PKTHREAD Thread)
 {
     if (Thread->WaitNext)
     {
         Thread->WaitNext = FALSE;
-        return Thread->WaitNextIrql;
+        return Thread->WaitNextOn;
     }
     return KiLockDispatcher();
 }
@@ -275,7 +271,7 @@ BOOLEAN KiStartWaitTimer(PKTHREAD Thread, KI_TIMEOUT *Timeout)
     return TRUE;
 }
 
-LONG_PTR KiBlock(PKTHREAD Thread, KIRQL OldIrql, KWAIT_REASON Reason, KPROCESSOR_MODE Mode, BOOLEAN Alertable)
+LONG_PTR KiBlock(PKTHREAD Thread, KIRQL Irql, BOOLEAN On, KWAIT_REASON Reason, KPROCESSOR_MODE Mode, BOOLEAN Alertable)
 {
     PKPRCB prcb = KiPrcb();
     LONG_PTR status;
@@ -287,7 +283,7 @@ LONG_PTR KiBlock(PKTHREAD Thread, KIRQL OldIrql, KWAIT_REASON Reason, KPROCESSOR
     Thread->WaitReason = (UCHAR)Reason;
     Thread->WaitMode = Mode;
     Thread->Alertable = Alertable;
-    Thread->WaitIrql = OldIrql;
+    Thread->WaitIrql = Irql;
     Thread->WaitTime = (ULONG)(SharedUserData->TickCountQuad);
     Thread->State = ThreadStateWaiting;
     if (Thread->Queue != NULL && Reason != WrQueue)
@@ -297,6 +293,6 @@ LONG_PTR KiBlock(PKTHREAD Thread, KIRQL OldIrql, KWAIT_REASON Reason, KPROCESSOR
     KiSwitchAway(prcb);
     Thread->Alertable = FALSE;
     status = Thread->WaitStatus;
-    KiUnlockDispatcher(OldIrql);
+    KiUnlockDispatcher(On);
     return status;
 }

@@ -81,7 +81,11 @@ VOID KiStartThread(PKI_SYSTEM_ROUTINE SystemRoutine, PKSTART_ROUTINE StartRoutin
     {
         HalRequestSoftwareInterrupt(APC_LEVEL); /* for when the IRQL falls to PASSIVE_LEVEL */
     }
-    KiUnlockDispatcher(APC_LEVEL);
+    if (KiPrcb()->SwitchIrql != APC_LEVEL)
+    {
+        __writecr8(APC_LEVEL);
+    }
+    KiUnlockDispatcher(TRUE);
     SystemRoutine(StartRoutine, StartContext);
     if (Frame == NULL)
     {
