@@ -465,13 +465,21 @@ static NOINLINE LONG RaiseAgain(void)
     return EXCEPTION_CONTINUE_SEARCH;
 }
 
+static volatile ULONG NestedFlags;
+
+static LONG NoteNestedFlags(PEXCEPTION_POINTERS Pointers)
+{
+    NestedFlags = Pointers->ExceptionRecord->ExceptionFlags;
+    return EXCEPTION_CONTINUE_SEARCH;
+}
+
 static NOINLINE void RaiseWithBadFilter(void)
 {
     __try
     {
         Raise(CODE, 0);
     }
-    __except (GetExceptionCode() == CODE ? RaiseAgain() : EXCEPTION_CONTINUE_SEARCH)
+    __except (GetExceptionCode() == CODE ? RaiseAgain() : NoteNestedFlags(INFORMATION))
     {
         Mark('!');
     }
@@ -494,6 +502,7 @@ EXPORT int Test_NestedCallFlag(void)
     }
 
     After = SeenFlags;
+    REQUIRE(NestedFlags == EXCEPTION_NESTED_CALL); /* the filter that had raised is asked again, inside itself */
     REQUIRE((After & EXCEPTION_UNWIND) == 0 && (After & EXCEPTION_NONCONTINUABLE) == 0);
     REQUIRE((After & EXCEPTION_NESTED_CALL) == 0); /* behind that frame the mark is gone again */
     END("rh");
@@ -865,6 +874,70 @@ EXPORT int Test_Consolidate(void)
     BEGIN();
     REQUIRE(ConsolidateCaller(UnwindTo) == 9 + 0x77);
     END("fk2");
+}
+
+/* ---- a fault in the first instruction of a guarded range ---- */
+
+/*
+ * Seen from a nested dispatch and from the unwind, this frame lies above a machine frame: its address is the
+ * instruction itself, not a return address, and the byte before it is outside of the range.
+ */
+__asm__(".text\n"
+        ".globl FaultAtBegin\n"
+        ".def FaultAtBegin; .scl 2; .type 32; .endef\n"
+        ".seh_proc FaultAtBegin\n"
+        ".seh_handler __C_specific_handler, @unwind, @except\n"
+        "FaultAtBegin:\n"
+        "  subq $0x28, %rsp\n"
+        "  .seh_stackalloc 0x28\n"
+        "  .seh_endprologue\n"
+        "FaultAtBeginStart:\n"
+        "  movl (%rcx), %eax\n"
+        "  nop\n"
+        "FaultAtBeginEnd:\n"
+        "  addq $0x28, %rsp\n"
+        "  retq\n"
+        ".seh_handlerdata\n"
+        "  .long 2\n"
+        "  .rva FaultAtBeginStart, FaultAtBeginEnd, AtBeginFilter, FaultAtBeginEnd\n"
+        "  .rva FaultAtBeginStart, FaultAtBeginEnd, AtBeginFinally\n"
+        "  .long 0\n"
+        ".text\n"
+        ".seh_endproc\n");
+
+void FaultAtBegin(PVOID Address);
+
+LONG AtBeginFilter(PEXCEPTION_POINTERS Pointers, PVOID Frame)
+{
+    if (Pointers->ExceptionRecord->ExceptionCode == STATUS_ACCESS_VIOLATION)
+    {
+        Mark('f');
+        Raise(CODE, 0);
+    }
+
+    Mark('n');
+    return EXCEPTION_CONTINUE_SEARCH;
+}
+
+void AtBeginFinally(BOOLEAN Abnormal, PVOID Frame)
+{
+    Mark(Abnormal ? '1' : '!');
+}
+
+EXPORT int Test_FaultAtBegin(void)
+{
+    BEGIN();
+    __try
+    {
+        FaultAtBegin(Host.BadPage);
+        Mark('!');
+    }
+    __except (GetExceptionCode() == CODE)
+    {
+        Mark('h');
+    }
+
+    END("fn1h");
 }
 
 /* ---- local unwind ---- */

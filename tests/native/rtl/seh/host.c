@@ -454,6 +454,7 @@ int main(int Count, char **Arguments)
         GUEST(LongJumpWithoutUnwind),
         GUEST(LongJumpWithUnwind),
         GUEST(Consolidate),
+        GUEST(FaultAtBegin),
         GUEST(LocalUnwind),
         GUEST(VectoredContinue),
         GUEST(BackTrace),
