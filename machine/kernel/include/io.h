@@ -24,7 +24,10 @@ NTSTATUS IoReadFileObject(PFILE_OBJECT File, ULONG64 Offset, PVOID Buffer, SIZE_
 NTSTATUS IoQueryFileObjectSize(PFILE_OBJECT File, PULONG64 Size);
 
 typedef struct _IO_LEFTOVERS { LONG64 Irps, Devices, Drivers, WorkItems; } IO_LEFTOVERS;
+/** What is still there; waits up to half a second for requests that are just ending. PASSIVE_LEVEL. */
 VOID IoQueryLeftovers(IO_LEFTOVERS *Leftovers);
+/** One line per IRP and work item that a driver allocated and did not free, with the place. <= DISPATCH_LEVEL. */
+VOID IoPrintLeftovers(VOID);
 
 /** Sends IRP_MJ_SHUTDOWN to every device that registered for it. PASSIVE_LEVEL, once, before the machine ends. */
 VOID IoShutdownSystem(VOID);

@@ -126,7 +126,7 @@ static NTSTATUS IopAttachTransferBuffer(PIRP Irp, PDEVICE_OBJECT Device, UCHAR M
 static PIRP IopBuildFsdRequest(ULONG Major, PDEVICE_OBJECT Device, PVOID Buffer, ULONG Length,
                                PLARGE_INTEGER StartingOffset, PIO_STATUS_BLOCK Iosb, PVOID Caller)
 {
-    PIRP Irp = IopAllocateIrp(Device->StackSize, Caller);
+    PIRP Irp = IopAllocateDriverIrp(Device->StackSize, Caller);
     PIO_STACK_LOCATION Stack;
     NTSTATUS Status;
 
@@ -246,7 +246,7 @@ PIRP NTAPI IoBuildDeviceIoControlRequest(_In_ ULONG IoControlCode, _In_ PDEVICE_
                                          _In_ BOOLEAN InternalDeviceIoControl, _In_opt_ PKEVENT Event,
                                          _Out_ PIO_STATUS_BLOCK IoStatusBlock)
 {
-    PIRP Irp = IopAllocateIrp(DeviceObject->StackSize, _ReturnAddress());
+    PIRP Irp = IopAllocateDriverIrp(DeviceObject->StackSize, _ReturnAddress());
     PIO_STACK_LOCATION Stack;
     NTSTATUS Status;
 

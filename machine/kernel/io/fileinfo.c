@@ -344,7 +344,7 @@ static NTSTATUS IopSendSet(PFILE_OBJECT File, FILE_INFORMATION_CLASS Class, PVOI
             return Status;
         }
     }
-    Irp = IopAllocateIrp(Device->StackSize, _ReturnAddress());
+    Irp = IopAllocateIrp(Device->StackSize);
     if (Irp == NULL)
     {
         Status = STATUS_INSUFFICIENT_RESOURCES;

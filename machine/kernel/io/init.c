@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * IO's start: object types, the built-in devices, the links every program expects; and its account at the end.
+ * IO's start: object types, the built-in devices, the links every program expects.
  */
 #include "iop.h"
 
@@ -100,12 +100,4 @@ NTSTATUS IoInitializePhase1(const VOID *Archive, SIZE_T ArchiveSize)
         Status = IopLink(Links[Index].From, Links[Index].To);
     }
     return Status;
-}
-
-VOID IoQueryLeftovers(IO_LEFTOVERS *Leftovers)
-{
-    Leftovers->Irps = IopIrpCount;
-    Leftovers->Devices = IopDeviceCount;
-    Leftovers->Drivers = IopDriverCount;
-    Leftovers->WorkItems = IopWorkItemCount;
 }

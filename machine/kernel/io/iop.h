@@ -190,6 +190,20 @@ NTSTATUS IopQueryFileName(PVOID Object, PUNICODE_STRING Name, PULONG Needed);
 NTSTATUS IopFileSecurity(PVOID Object, SECURITY_OPERATION_CODE Operation, PSECURITY_INFORMATION Information,
                          PSECURITY_DESCRIPTOR Descriptor, PULONG Length, PSECURITY_DESCRIPTOR *Stored);
 
+/* ---- what drivers leave behind ---- */
+
+/* A block that a driver asked for, on a list of its kind as long as it lives. */
+typedef struct _IOP_TRACKED
+{
+    LIST_ENTRY Links;             /* Flink NULL: not tracked */
+    PVOID Allocator;              /* the caller's address */
+} IOP_TRACKED;
+
+extern LIST_ENTRY IopTrackedIrps, IopTrackedWorkItems;
+/** Enters a block asked for by Caller, if that is a driver. <= DISPATCH_LEVEL. */
+VOID IopTrack(PLIST_ENTRY List, IOP_TRACKED *Block, PVOID Caller);
+VOID IopUntrack(IOP_TRACKED *Block);
+
 /* ---- requests ---- */
 
 /*
@@ -198,14 +212,14 @@ NTSTATUS IopFileSecurity(PVOID Object, SECURITY_OPERATION_CODE Operation, PSECUR
  */
 typedef struct _IOP_IRP_HEADER
 {
-    PVOID Allocator;              /* who asked for it, for the leftovers report */
+    IOP_TRACKED Tracked;          /* linked only for IRPs that drivers asked for */
     ULONG OutputLength;           /* bytes of the caller's buffer that buffered output may fill */
     volatile CHAR Rendezvous;     /* IOP_RENDEZVOUS_ */
     UCHAR Bucket;                 /* lookaside the block came from, IOP_IRP_NO_BUCKET: none */
     UCHAR Reserved[2];
 } IOP_IRP_HEADER;
 
-C_ASSERT(sizeof(IOP_IRP_HEADER) == 16);
+C_ASSERT(sizeof(IOP_IRP_HEADER) == 32); /* keeps the IRP aligned */
 #define IOP_IRP_NO_BUCKET 0xFF
 
 /*
@@ -230,7 +244,9 @@ static inline IOP_IRP_HEADER *IopIrpHeader(PIRP Irp)
     return (IOP_IRP_HEADER *)Irp - 1;
 }
 
-PIRP IopAllocateIrp(CCHAR StackSize, PVOID Allocator);
+PIRP IopAllocateIrp(CCHAR StackSize);
+/** The same for a driver: the IRP is entered as the caller's. */
+PIRP IopAllocateDriverIrp(CCHAR StackSize, PVOID Caller);
 /** As IopAllocateIrp for cleanup and close, which must not fail: waits for memory. PASSIVE_LEVEL. */
 PIRP IopAllocateIrpMustSucceed(CCHAR StackSize);
 

@@ -48,7 +48,7 @@ static inline VOID IopInitializeIrp(PIRP Irp, USHORT PacketSize, CCHAR StackSize
     InitializeListHead(&Irp->ThreadListEntry);
 }
 
-PIRP IopAllocateIrp(CCHAR StackSize, PVOID Allocator)
+PIRP IopAllocateIrp(CCHAR StackSize)
 {
     IOP_IRP_HEADER *Header = NULL;
     UCHAR Bucket = IOP_IRP_NO_BUCKET;
@@ -80,7 +80,7 @@ PIRP IopAllocateIrp(CCHAR StackSize, PVOID Allocator)
         }
         Header->Bucket = Bucket;
     }
-    Header->Allocator = Allocator;
+    Header->Tracked.Links.Flink = NULL;
     Header->OutputLength = 0;
     Header->Rendezvous = IOP_RENDEZVOUS_NONE;
     InterlockedIncrement64(&IopIrpCount);
@@ -91,11 +91,22 @@ PIRP IopAllocateIrp(CCHAR StackSize, PVOID Allocator)
     return Irp;
 }
 
+PIRP IopAllocateDriverIrp(CCHAR StackSize, PVOID Caller)
+{
+    PIRP Irp = IopAllocateIrp(StackSize);
+
+    if (Irp != NULL)
+    {
+        IopTrack(&IopTrackedIrps, &IopIrpHeader(Irp)->Tracked, Caller);
+    }
+    return Irp;
+}
+
 PIRP IopAllocateIrpMustSucceed(CCHAR StackSize)
 {
     PIRP Irp;
 
-    while ((Irp = IopAllocateIrp(StackSize, _ReturnAddress())) == NULL)
+    while ((Irp = IopAllocateIrp(StackSize)) == NULL)
     {
         LARGE_INTEGER Delay = { .QuadPart = -10 * 10000 };
         KeDelayExecutionThread(KernelMode, FALSE, &Delay);
@@ -111,7 +122,7 @@ PIRP IopAllocateIrpMustSucceed(CCHAR StackSize)
 PIRP NTAPI IoAllocateIrp(_In_ CCHAR StackSize, _In_ BOOLEAN ChargeQuota)
 {
     UNREFERENCED_PARAMETER(ChargeQuota);
-    return IopAllocateIrp(StackSize, _ReturnAddress());
+    return IopAllocateDriverIrp(StackSize, _ReturnAddress());
 }
 
 /**
@@ -134,6 +145,10 @@ VOID NTAPI IoFreeIrp(_In_ PIRP Irp)
     /* What a late second completion or freeing will find. */
     Irp->Type = 0;
     Irp->CurrentLocation = Irp->StackCount + 2;
+    if (Header->Tracked.Links.Flink != NULL)
+    {
+        IopUntrack(&Header->Tracked);
+    }
     InterlockedDecrement64(&IopIrpCount);
     if (Header->Bucket != IOP_IRP_NO_BUCKET)
     {
@@ -181,7 +196,7 @@ VOID NTAPI IoReuseIrp(_Inout_ PIRP Irp, _In_ NTSTATUS Iostatus)
  */
 PIRP NTAPI IoMakeAssociatedIrp(_In_ PIRP Irp, _In_ CCHAR StackSize)
 {
-    PIRP Associated = IopAllocateIrp(StackSize, _ReturnAddress());
+    PIRP Associated = IopAllocateDriverIrp(StackSize, _ReturnAddress());
 
     if (Associated != NULL)
     {

@@ -9,7 +9,7 @@
 static NTSTATUS IopReadChunk(PFILE_OBJECT File, ULONG64 Offset, PVOID Buffer, ULONG Length, PULONG_PTR Read)
 {
     PDEVICE_OBJECT Device = IopTopDevice(File);
-    PIRP Irp = IopAllocateIrp(Device->StackSize, _ReturnAddress());
+    PIRP Irp = IopAllocateIrp(Device->StackSize);
     PIO_STACK_LOCATION Stack;
     IO_STATUS_BLOCK Iosb;
     NTSTATUS Status = STATUS_SUCCESS;

@@ -137,7 +137,7 @@ static NTSTATUS IopSendCreate(PFILE_OBJECT File, IOP_OPEN_PACKET *Packet, PACCES
                               KPROCESSOR_MODE Mode, ULONG Attributes)
 {
     PDEVICE_OBJECT Device = IopTopDevice(File);
-    PIRP Irp = IopAllocateIrp(Device->StackSize, _ReturnAddress());
+    PIRP Irp = IopAllocateIrp(Device->StackSize);
     IO_SECURITY_CONTEXT Security = {0};
     PIO_STACK_LOCATION Stack;
     IO_STATUS_BLOCK Iosb;

@@ -113,7 +113,7 @@ VOID IopEndRequest(IOP_REQUEST *Request)
 NTSTATUS IopBuildRequest(IOP_REQUEST *Request, UCHAR Major, PIO_STATUS_BLOCK Iosb, PIO_APC_ROUTINE ApcRoutine,
                          PVOID ApcContext, PIO_STACK_LOCATION *Stack)
 {
-    PIRP Irp = IopAllocateIrp(Request->Device->StackSize, _ReturnAddress());
+    PIRP Irp = IopAllocateIrp(Request->Device->StackSize);
 
     if (Irp == NULL)
     {
@@ -259,7 +259,7 @@ NTSTATUS IopCallAndWait(PDEVICE_OBJECT Device, PIRP Irp, PIO_STATUS_BLOCK Iosb)
 NTSTATUS IopQuerySetFile(PFILE_OBJECT File, UCHAR Major, ULONG Class, PVOID Buffer, ULONG Length, PULONG_PTR Information)
 {
     PDEVICE_OBJECT Device = IopTopDevice(File);
-    PIRP Irp = IopAllocateIrp(Device->StackSize, _ReturnAddress());
+    PIRP Irp = IopAllocateIrp(Device->StackSize);
     PIO_STACK_LOCATION Stack;
     IO_STATUS_BLOCK Iosb;
     NTSTATUS Status;

@@ -17,6 +17,7 @@ struct _IO_WORKITEM
     PVOID Context;
     BOOLEAN Extended;
     volatile LONG Queued;
+    IOP_TRACKED Tracked;        /* for those that IoAllocateWorkItem made */
 };
 
 /* The routine may free or queue the item again: nothing of it is looked at after the call. */
@@ -74,6 +75,7 @@ PIO_WORKITEM NTAPI IoAllocateWorkItem(_In_ PDEVICE_OBJECT DeviceObject)
     {
         IoInitializeWorkItem(DeviceObject, Item);
         InterlockedIncrement64(&IopWorkItemCount);
+        IopTrack(&IopTrackedWorkItems, &Item->Tracked, _ReturnAddress());
     }
     return Item;
 }
@@ -83,6 +85,10 @@ VOID NTAPI IoFreeWorkItem(_In_ PIO_WORKITEM IoWorkItem)
 {
     IoUninitializeWorkItem(IoWorkItem);
     InterlockedDecrement64(&IopWorkItemCount);
+    if (IoWorkItem->Tracked.Links.Flink != NULL)
+    {
+        IopUntrack(&IoWorkItem->Tracked);
+    }
     ExFreePoolWithTag(IoWorkItem, IOP_TAG_PACKET);
 }
 
