@@ -113,6 +113,9 @@ NTSTATUS MmCopyVirtualMemory(PEPROCESS From, PVOID Source, PEPROCESS To, PVOID T
 
 /** Low-resource simulation and tests: lets the trimmer take every page of the process that is not locked. PASSIVE_LEVEL. */
 SIZE_T MmTrimProcess(PEPROCESS Process);
+/** The working-set part of ProcessQuotaLimits: both sizes -1 empty the working set (EmptyWorkingSet, SetProcessWorkingSetSize);
+    limits proper are STATUS_NOT_SUPPORTED, there is nothing here that would keep to them. PASSIVE_LEVEL. */
+NTSTATUS MmSetWorkingSetLimits(PEPROCESS Process, const QUOTA_LIMITS *Limits);
 
 /* ---- what mingw's headers lack of the pool ---- */
 #ifndef POOL_FLAG_NON_PAGED

@@ -161,6 +161,16 @@ SIZE_T MmTrimProcess(PEPROCESS Process)
     return taken + MiTrimAreas();
 }
 
+NTSTATUS MmSetWorkingSetLimits(PEPROCESS Process, const QUOTA_LIMITS *Limits)
+{
+    if (Limits->MinimumWorkingSetSize != MAXULONG_PTR || Limits->MaximumWorkingSetSize != MAXULONG_PTR)
+    {
+        return STATUS_NOT_SUPPORTED;
+    }
+    (VOID)MmTrimProcess(Process);
+    return STATUS_SUCCESS;
+}
+
 /* ---- the trimmer ---- */
 
 static BOOLEAN MipIsShort(VOID)
