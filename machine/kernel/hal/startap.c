@@ -2,7 +2,7 @@
 /*
  * Starting the other processors: INIT, STARTUP, one at a time, each with its own stack. Their numbers are their APIC ids,
  * 0 to N - 1; N is what the loader learnt from QEMU, or option=cpus:N. The page for the first instructions and the
- * identity map they run in are the loader's; MM keeps both until MmReleaseLoaderMemory.
+ * identity map they run in are the loader's; both are given back when all have started.
  */
 #include "halp.h"
 #include "mm.h"
@@ -86,8 +86,7 @@ static BOOLEAN HalpStartProcessor(PUCHAR Page, ULONG Physical, ULONG Number)
     return FALSE; /* it may still come: what it was given is not freed */
 }
 
-/* Described in hal.h. PASSIVE_LEVEL. */
-VOID HalStartProcessors(VOID)
+static VOID HalpStartProcessors(VOID)
 {
     ULONG count = KeBootBlock->ProcessorCount != 0 ? KeBootBlock->ProcessorCount : 1;
     ULONG physical = (ULONG)KeBootBlock->TrampolinePhysical;
@@ -112,4 +111,11 @@ VOID HalStartProcessors(VOID)
     {
         KeDelayExecutionThread(KernelMode, FALSE, &pause);
     }
+}
+
+/* Described in hal.h. PASSIVE_LEVEL. */
+VOID HalStartProcessors(VOID)
+{
+    HalpStartProcessors();
+    MmReleaseLoaderMemory(); /* the identity map goes: address 0 and its neighbours are nobody's from here on */
 }
