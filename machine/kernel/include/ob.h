@@ -6,7 +6,14 @@
 
 #include "nt.h"
 
-typedef enum _OB_OPEN_REASON { ObCreateHandle, ObOpenHandle, ObDuplicateHandle, ObInheritHandle, ObMaxOpenReason } OB_OPEN_REASON;
+typedef enum _OB_OPEN_REASON
+{
+    ObCreateHandle,
+    ObOpenHandle,
+    ObDuplicateHandle,
+    ObInheritHandle,
+    ObMaxOpenReason
+} OB_OPEN_REASON;
 
 /* Type methods. All at PASSIVE_LEVEL; NULL where the default serves. */
 typedef struct _OB_TYPE_METHODS
@@ -14,12 +21,17 @@ typedef struct _OB_TYPE_METHODS
     /** One more handle refers to the object. */
     NTSTATUS (*Open)(OB_OPEN_REASON Reason, PEPROCESS Process, PVOID Object, ACCESS_MASK Granted, ULONG HandleCount);
     /** A handle went. ProcessHandleCount/SystemHandleCount are the counts BEFORE it went, as on NT. */
-    VOID (*Close)(PEPROCESS Process, PVOID Object, ACCESS_MASK Granted, ULONG ProcessHandleCount, ULONG SystemHandleCount);
+    VOID (*Close)(PEPROCESS Process, PVOID Object, ACCESS_MASK Granted, ULONG ProcessHandleCount,
+                  ULONG SystemHandleCount);
     /** The last reference went (deferred to a worker if that happened above PASSIVE_LEVEL). */
     VOID (*Delete)(PVOID Object);
-    /** Resolves the rest of a name below this object (devices; keys). May return STATUS_REPARSE with CompleteName replaced. */
-    NTSTATUS (*Parse)(PVOID ParseObject, POBJECT_TYPE Type, PACCESS_STATE AccessState, KPROCESSOR_MODE Mode, ULONG Attributes,
-                      PUNICODE_STRING CompleteName, PUNICODE_STRING RemainingName, PVOID ParseContext, PVOID *Object);
+    /**
+     * Resolves the rest of a name below this object (devices; keys). May return STATUS_REPARSE with CompleteName
+     * replaced.
+     */
+    NTSTATUS (*Parse)(PVOID ParseObject, POBJECT_TYPE Type, PACCESS_STATE AccessState, KPROCESSOR_MODE Mode,
+                      ULONG Attributes, PUNICODE_STRING CompleteName, PUNICODE_STRING RemainingName,
+                      PVOID ParseContext, PVOID *Object);
     NTSTATUS (*Security)(PVOID Object, SECURITY_OPERATION_CODE Operation, PSECURITY_INFORMATION Information,
                          PSECURITY_DESCRIPTOR Descriptor, PULONG Length, PSECURITY_DESCRIPTOR *Stored);
     NTSTATUS (*QueryName)(PVOID Object, PUNICODE_STRING Name /* Buffer/MaximumLength given */, PULONG Needed);
@@ -46,14 +58,20 @@ PCUNICODE_STRING ObTypeName(PVOID Object);
 POBJECT_TYPE ObGetType(PVOID Object);
 PGENERIC_MAPPING ObGetMapping(POBJECT_TYPE Type);
 
-/** As NT's; the object comes zeroed with one reference. Name and security are taken by ObInsertObject. PASSIVE_LEVEL. */
-NTSTATUS ObCreateObject(KPROCESSOR_MODE ProbeMode, POBJECT_TYPE Type, POBJECT_ATTRIBUTES Attributes, KPROCESSOR_MODE OwnershipMode,
-                        PVOID ParseContext, ULONG BodySize, ULONG PagedCharge, ULONG NonPagedCharge, PVOID *Object);
-/** Names the object, checks access, makes a handle if Handle is not NULL. Consumes the creation reference in every case (a
-    reference is kept for the caller in *NewObject if given). STATUS_OBJECT_NAME_EXISTS is a success with OBJ_OPENIF. */
-NTSTATUS ObInsertObject(PVOID Object, PACCESS_STATE AccessState, ACCESS_MASK DesiredAccess, ULONG PointerBias, PVOID *NewObject, PHANDLE Handle);
-NTSTATUS ObOpenObjectByName(POBJECT_ATTRIBUTES Attributes, POBJECT_TYPE Type, KPROCESSOR_MODE Mode, PACCESS_STATE AccessState,
-                            ACCESS_MASK DesiredAccess, PVOID ParseContext, PHANDLE Handle);
+/**
+ * As NT's; the object comes zeroed with one reference. Name and security are taken by ObInsertObject. PASSIVE_LEVEL.
+ */
+NTSTATUS ObCreateObject(KPROCESSOR_MODE ProbeMode, POBJECT_TYPE Type, POBJECT_ATTRIBUTES Attributes,
+                        KPROCESSOR_MODE OwnershipMode, PVOID ParseContext, ULONG BodySize, ULONG PagedCharge,
+                        ULONG NonPagedCharge, PVOID *Object);
+/**
+ * Names the object, checks access, makes a handle if Handle is not NULL. Consumes the creation reference in every case
+ * (a reference is kept for the caller in *NewObject if given). STATUS_OBJECT_NAME_EXISTS is a success with OBJ_OPENIF.
+ */
+NTSTATUS ObInsertObject(PVOID Object, PACCESS_STATE AccessState, ACCESS_MASK DesiredAccess, ULONG PointerBias,
+                        PVOID *NewObject, PHANDLE Handle);
+NTSTATUS ObOpenObjectByName(POBJECT_ATTRIBUTES Attributes, POBJECT_TYPE Type, KPROCESSOR_MODE Mode,
+                            PACCESS_STATE AccessState, ACCESS_MASK DesiredAccess, PVOID ParseContext, PHANDLE Handle);
 NTSTATUS ObReferenceObjectByName(PUNICODE_STRING Name, ULONG Attributes, PACCESS_STATE AccessState, ACCESS_MASK Access,
                                  POBJECT_TYPE Type, KPROCESSOR_MODE Mode, PVOID ParseContext, PVOID *Object);
 
@@ -65,8 +83,8 @@ VOID ObDeleteProcessTable(PEPROCESS Process); /* frees the table when the proces
 NTSTATUS ObInheritHandles(PEPROCESS Parent, PEPROCESS Process, const HANDLE *List, ULONG Count);
 ULONG ObGetProcessHandleCount(PEPROCESS Process);
 /** Handle of one process as a handle of another (NtDuplicateObject). */
-NTSTATUS ObDuplicateObject(PEPROCESS Source, HANDLE SourceHandle, PEPROCESS Target, PHANDLE TargetHandle, ACCESS_MASK Access,
-                           ULONG Attributes, ULONG Options, KPROCESSOR_MODE Mode);
+NTSTATUS ObDuplicateObject(PEPROCESS Source, HANDLE SourceHandle, PEPROCESS Target, PHANDLE TargetHandle,
+                           ACCESS_MASK Access, ULONG Attributes, ULONG Options, KPROCESSOR_MODE Mode);
 LONG_PTR ObGetPointerCount(PVOID Object);
 PDISPATCHER_HEADER ObGetWaitObject(PVOID Object);
 VOID ObMakeTemporaryObject(PVOID Object);
@@ -82,7 +100,10 @@ VOID ObPublishId(struct _HANDLE_TABLE *Table, HANDLE Id, PVOID Object);
 PVOID ObReferenceId(struct _HANDLE_TABLE *Table, HANDLE Id, POBJECT_TYPE Type);
 VOID ObRemoveId(struct _HANDLE_TABLE *Table, HANDLE Id);
 
-/** Gives an object that is not inserted the security its creator's token implies: owner and default DACL of Token. PASSIVE_LEVEL. */
+/**
+ * Gives an object that is not inserted the security its creator's token implies: owner and default DACL of Token.
+ * PASSIVE_LEVEL.
+ */
 NTSTATUS ObAssignTokenSecurity(PVOID Object, PACCESS_TOKEN Token);
 /** Sets the descriptor of an object as it is; copied. PASSIVE_LEVEL. */
 NTSTATUS ObSetObjectDescriptor(PVOID Object, PSECURITY_DESCRIPTOR Descriptor);
@@ -99,7 +120,8 @@ typedef struct _OBJECT_HANDLE_FLAG_INFORMATION
 } OBJECT_HANDLE_FLAG_INFORMATION, *POBJECT_HANDLE_FLAG_INFORMATION;
 
 NTSTATUS NTAPI ObCloseHandle(HANDLE Handle, KPROCESSOR_MODE PreviousMode);
-NTSTATUS NTAPI ObSetHandleAttributes(HANDLE Handle, POBJECT_HANDLE_FLAG_INFORMATION HandleFlags, KPROCESSOR_MODE PreviousMode);
+NTSTATUS NTAPI ObSetHandleAttributes(HANDLE Handle, POBJECT_HANDLE_FLAG_INFORMATION HandleFlags,
+                                     KPROCESSOR_MODE PreviousMode);
 BOOLEAN NTAPI ObReferenceObjectSafe(PVOID Object);
 
 extern POBJECT_TYPE ObpTypeObjectType, ObpDirectoryObjectType, ObpSymbolicLinkObjectType;

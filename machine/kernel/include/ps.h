@@ -129,20 +129,28 @@ ULONG PsTerminateAllProcesses(NTSTATUS Status);
 PEPROCESS PsGetNextProcess(PEPROCESS Previous); /* references the next, dereferences Previous */
 ULONG PsQueryNotifyRoutineCount(VOID);          /* callbacks drivers left registered */
 
-/** Ends the current process with a status, as NtTerminateProcess on itself. PASSIVE_LEVEL or APC_LEVEL, not attached. */
+/**
+ * Ends the current process with a status, as NtTerminateProcess on itself. PASSIVE_LEVEL or APC_LEVEL, not attached.
+ */
 DECLSPEC_NORETURN VOID PsTerminateCurrentProcess(NTSTATUS Status);
 
 /**
- * Calls the load-image routines of drivers for an image that has been mapped and has not run yet: a driver (SystemImage, process
- * id NULL) or part of a process. PASSIVE_LEVEL.
+ * Calls the load-image routines of drivers for an image that has been mapped and has not run yet: a driver
+ * (SystemImage, process id NULL) or part of a process. PASSIVE_LEVEL.
  */
-VOID PsCallImageNotifyRoutines(PCUNICODE_STRING FullImageName, HANDLE ProcessId, PVOID Base, SIZE_T Size, PFILE_OBJECT File,
-                               BOOLEAN SystemImage);
+VOID PsCallImageNotifyRoutines(PCUNICODE_STRING FullImageName, HANDLE ProcessId, PVOID Base, SIZE_T Size,
+                               PFILE_OBJECT File, BOOLEAN SystemImage);
 
-/** The same for an image just mapped from a file into a process, which gives it its name; costs nothing unless somebody listens. */
+/**
+ * The same for an image just mapped from a file into a process, which gives it its name; costs nothing unless somebody
+ * listens.
+ */
 VOID PsReportMappedImage(PEPROCESS Process, PFILE_OBJECT File, PVOID Base, SIZE_T Size);
 
-/** TRUE if the image that holds this routine may register callbacks (linked with /INTEGRITYCHECK, or the kernel). <= APC_LEVEL. */
+/**
+ * TRUE if the image that holds this routine may register callbacks (linked with /INTEGRITYCHECK, or the kernel). <=
+ * APC_LEVEL.
+ */
 BOOLEAN PsIsIntegrityImage(PVOID Routine);
 
 /** The next thread of a process; references it, dereferences Previous. NULL after the last. <= APC_LEVEL. */

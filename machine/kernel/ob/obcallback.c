@@ -115,7 +115,8 @@ static VOID ObpFreeRegistration(OBP_REGISTRATION *Registration)
     ExFreePoolWithTag(Registration, OBP_TAG_MISC);
 }
 
-static NTSTATUS ObpFillItem(OBP_CALLBACK_ITEM *Item, OBP_REGISTRATION *Registration, const OB_OPERATION_REGISTRATION *Source)
+static NTSTATUS ObpFillItem(OBP_CALLBACK_ITEM *Item, OBP_REGISTRATION *Registration,
+                            const OB_OPERATION_REGISTRATION *Source)
 {
     POBJECT_TYPE type = Source->ObjectType == NULL ? NULL : *Source->ObjectType;
     if (type == NULL || !type->SupportsCallbacks ||
@@ -152,8 +153,8 @@ NTSTATUS NTAPI ObRegisterCallbacks(_In_ POB_CALLBACK_REGISTRATION CallbackRegist
     USHORT altitude = CallbackRegistration->Altitude.Length;
     SIZE_T size = sizeof(OBP_REGISTRATION) + count * sizeof(OBP_CALLBACK_ITEM);
     NTSTATUS status = STATUS_SUCCESS;
-    if ((CallbackRegistration->Version & 0xFF00) != (OB_FLT_REGISTRATION_VERSION & 0xFF00) || count == 0 || altitude == 0 ||
-        CallbackRegistration->OperationRegistration == NULL)
+    if ((CallbackRegistration->Version & 0xFF00) != (OB_FLT_REGISTRATION_VERSION & 0xFF00) || count == 0 ||
+        altitude == 0 || CallbackRegistration->OperationRegistration == NULL)
     {
         return STATUS_INVALID_PARAMETER;
     }
@@ -221,8 +222,8 @@ static VOID ObpCollectCalls(OBP_CALL_LIST *List, OB_OPERATION Operation, POBJECT
     ExReleaseFastMutex(&ObpCallbackLock);
 }
 
-VOID ObpRunPreCallbacks(OBP_CALL_LIST *List, OB_OPERATION Operation, PVOID Object, BOOLEAN KernelHandle, PACCESS_MASK Access,
-                        PEPROCESS Source, PEPROCESS Target)
+VOID ObpRunPreCallbacks(OBP_CALL_LIST *List, OB_OPERATION Operation, PVOID Object, BOOLEAN KernelHandle,
+                        PACCESS_MASK Access, PEPROCESS Source, PEPROCESS Target)
 {
     POBJECT_TYPE type = ObGetType(Object);
     ACCESS_MASK original = *Access;
@@ -263,15 +264,16 @@ VOID ObpRunPreCallbacks(OBP_CALL_LIST *List, OB_OPERATION Operation, PVOID Objec
     }
 }
 
-VOID ObpRunPostCallbacks(OBP_CALL_LIST *List, OB_OPERATION Operation, PVOID Object, BOOLEAN KernelHandle, ACCESS_MASK Granted,
-                         NTSTATUS Status)
+VOID ObpRunPostCallbacks(OBP_CALL_LIST *List, OB_OPERATION Operation, PVOID Object, BOOLEAN KernelHandle,
+                         ACCESS_MASK Granted, NTSTATUS Status)
 {
     while (!IsListEmpty(&List->Calls))
     {
         OBP_CALL *call = CONTAINING_RECORD(RemoveTailList(&List->Calls), OBP_CALL, Links);
         if (call->Item->Post != NULL)
         {
-            OB_POST_OPERATION_PARAMETERS parameters = {.CreateHandleInformation.GrantedAccess = NT_SUCCESS(Status) ? Granted : 0};
+            OB_POST_OPERATION_PARAMETERS parameters = {.CreateHandleInformation.GrantedAccess =
+                                                           NT_SUCCESS(Status) ? Granted : 0};
             OB_POST_OPERATION_INFORMATION information = {0};
             information.Operation = Operation;
             information.KernelHandle = KernelHandle;

@@ -91,7 +91,8 @@ static NTSTATUS ObpCaptureFixedAttributes(KPROCESSOR_MODE Mode, POBJECT_ATTRIBUT
 }
 
 /* Takes everything out of the caller's OBJECT_ATTRIBUTES once. Attributes may be NULL: an unnamed object. */
-NTSTATUS ObpCaptureAttributes(KPROCESSOR_MODE Mode, POBJECT_TYPE Type, POBJECT_ATTRIBUTES Attributes, OBP_CREATE **Create)
+NTSTATUS ObpCaptureAttributes(KPROCESSOR_MODE Mode, POBJECT_TYPE Type, POBJECT_ATTRIBUTES Attributes,
+                              OBP_CREATE **Create)
 {
     OBJECT_ATTRIBUTES local;
     NTSTATUS status = STATUS_SUCCESS;
@@ -176,7 +177,8 @@ NTSTATUS ObpAllocateObject(POBJECT_TYPE Type, ULONG BodySize, OBP_HEADER **Heade
  * @param OwnershipMode  UserMode callers need SeCreatePermanentPrivilege for OBJ_PERMANENT
  * @param BodySize       bytes of the body; at least the type's BodySize is not checked, the type's owner decides
  * @param Object         out: the body; the caller owns the reference and passes it to ObInsertObject
- * @return STATUS_INVALID_PARAMETER, STATUS_PRIVILEGE_NOT_HELD, STATUS_INSUFFICIENT_RESOURCES, what probing raised. PASSIVE_LEVEL.
+ * @return STATUS_INVALID_PARAMETER, STATUS_PRIVILEGE_NOT_HELD, STATUS_INSUFFICIENT_RESOURCES, what probing raised.
+ *         PASSIVE_LEVEL.
  */
 NTSTATUS NTAPI ObCreateObject(KPROCESSOR_MODE ProbeMode, POBJECT_TYPE Type, POBJECT_ATTRIBUTES Attributes,
                               KPROCESSOR_MODE OwnershipMode, PVOID ParseContext, ULONG BodySize, ULONG PagedCharge,
@@ -290,8 +292,8 @@ Exit:
  * @return STATUS_OBJECT_NAME_EXISTS (success) with OBJ_OPENIF; STATUS_OBJECT_NAME_COLLISION, STATUS_ACCESS_DENIED,
  *         those of name lookup, STATUS_INSUFFICIENT_RESOURCES. PASSIVE_LEVEL.
  */
-NTSTATUS NTAPI ObInsertObject(PVOID Object, PACCESS_STATE PassedAccessState, ACCESS_MASK DesiredAccess, ULONG PointerBias,
-                              PVOID *NewObject, PHANDLE Handle)
+NTSTATUS NTAPI ObInsertObject(PVOID Object, PACCESS_STATE PassedAccessState, ACCESS_MASK DesiredAccess,
+                              ULONG PointerBias, PVOID *NewObject, PHANDLE Handle)
 {
     OBP_HEADER *header = ObpHeader(Object);
     OBP_CREATE *create = header->Create;

@@ -259,7 +259,8 @@ VOID ObSecureNamespace(VOID)
             }
             else if (entry->Type == ObpSymbolicLinkObjectType)
             {
-                ObpMust(ObpStartDescriptor(entry, STANDARD_RIGHTS_READ | SYMBOLIC_LINK_QUERY, SYMBOLIC_LINK_ALL_ACCESS), 0x402);
+                ObpMust(ObpStartDescriptor(entry, STANDARD_RIGHTS_READ | SYMBOLIC_LINK_QUERY, SYMBOLIC_LINK_ALL_ACCESS),
+                        0x402);
             }
         }
     }
@@ -290,7 +291,8 @@ NTSTATUS NTAPI NtCreateDirectoryObject(_Out_ PHANDLE DirectoryHandle, _In_ ACCES
     {
         return GetExceptionCode();
     }
-    status = ObCreateObject(mode, ObpDirectoryObjectType, ObjectAttributes, mode, NULL, sizeof(OBP_DIRECTORY), 0, 0, &directory);
+    status = ObCreateObject(mode, ObpDirectoryObjectType, ObjectAttributes, mode, NULL, sizeof(OBP_DIRECTORY), 0, 0,
+                            &directory);
     if (!NT_SUCCESS(status))
     {
         return status;
@@ -390,7 +392,8 @@ static NTSTATUS ObpEnumerate(OBP_DIRECTORY *Directory, OBP_ENUMERATION *E, BOOLE
         {
             break;
         }
-        ULONG need = sizeof(OBP_DIRECTORY_INFORMATION) + header->Name.Length + header->Type->Name.Length + 2 * sizeof(WCHAR);
+        ULONG need =
+            sizeof(OBP_DIRECTORY_INFORMATION) + header->Name.Length + header->Type->Name.Length + 2 * sizeof(WCHAR);
         if (used + need > E->Length)
         {
             if (E->Count == 0)
@@ -457,7 +460,8 @@ NTSTATUS NTAPI NtQueryDirectoryObject(_In_ HANDLE DirectoryHandle, _Out_ PVOID B
     {
         return STATUS_INSUFFICIENT_RESOURCES;
     }
-    status = ObReferenceObjectByHandle(DirectoryHandle, DIRECTORY_QUERY, ObpDirectoryObjectType, mode, (PVOID *)&directory, NULL);
+    status = ObReferenceObjectByHandle(DirectoryHandle, DIRECTORY_QUERY, ObpDirectoryObjectType, mode,
+                                       (PVOID *)&directory, NULL);
     if (!NT_SUCCESS(status))
     {
         goto Exit;

@@ -77,8 +77,8 @@ static NTSTATUS ObpDuplicateAccess(PVOID Object, ACCESS_MASK SourceAccess, ACCES
     return status;
 }
 
-static NTSTATUS ObpMakeDuplicate(PEPROCESS Source, PEPROCESS Target, PVOID Object, ACCESS_MASK Granted, ULONG Attributes,
-                                 BOOLEAN KernelHandle, PHANDLE Handle)
+static NTSTATUS ObpMakeDuplicate(PEPROCESS Source, PEPROCESS Target, PVOID Object, ACCESS_MASK Granted,
+                                 ULONG Attributes, BOOLEAN KernelHandle, PHANDLE Handle)
 {
     OBP_HEADER *header = ObpHeader(Object);
     OBP_CALL_LIST calls;
@@ -194,9 +194,9 @@ Exit:
  * @param TargetProcessHandle  may be NULL with DUPLICATE_CLOSE_SOURCE
  * @return as ObDuplicateObject. PASSIVE_LEVEL.
  */
-NTSTATUS NTAPI NtDuplicateObject(_In_ HANDLE SourceProcessHandle, _In_ HANDLE SourceHandle, _In_opt_ HANDLE TargetProcessHandle,
-                                 _Out_opt_ PHANDLE TargetHandle, _In_ ACCESS_MASK DesiredAccess, _In_ ULONG HandleAttributes,
-                                 _In_ ULONG Options)
+NTSTATUS NTAPI NtDuplicateObject(_In_ HANDLE SourceProcessHandle, _In_ HANDLE SourceHandle,
+                                 _In_opt_ HANDLE TargetProcessHandle, _Out_opt_ PHANDLE TargetHandle,
+                                 _In_ ACCESS_MASK DesiredAccess, _In_ ULONG HandleAttributes, _In_ ULONG Options)
 {
     KPROCESSOR_MODE mode = ExGetPreviousMode();
     PEPROCESS source = NULL, target = NULL;
@@ -213,14 +213,16 @@ NTSTATUS NTAPI NtDuplicateObject(_In_ HANDLE SourceProcessHandle, _In_ HANDLE So
             return GetExceptionCode();
         }
     }
-    status = ObReferenceObjectByHandle(SourceProcessHandle, PROCESS_DUP_HANDLE, PsProcessType, mode, (PVOID *)&source, NULL);
+    status =
+        ObReferenceObjectByHandle(SourceProcessHandle, PROCESS_DUP_HANDLE, PsProcessType, mode, (PVOID *)&source, NULL);
     if (!NT_SUCCESS(status))
     {
         return status;
     }
     if (TargetProcessHandle != NULL)
     {
-        status = ObReferenceObjectByHandle(TargetProcessHandle, PROCESS_DUP_HANDLE, PsProcessType, mode, (PVOID *)&target, NULL);
+        status = ObReferenceObjectByHandle(TargetProcessHandle, PROCESS_DUP_HANDLE, PsProcessType, mode,
+                                           (PVOID *)&target, NULL);
     }
     else if ((Options & DUPLICATE_CLOSE_SOURCE) == 0)
     {
@@ -228,7 +230,8 @@ NTSTATUS NTAPI NtDuplicateObject(_In_ HANDLE SourceProcessHandle, _In_ HANDLE So
     }
     if (NT_SUCCESS(status))
     {
-        status = ObDuplicateObject(source, SourceHandle, target, &handle, DesiredAccess, HandleAttributes, Options, mode);
+        status =
+            ObDuplicateObject(source, SourceHandle, target, &handle, DesiredAccess, HandleAttributes, Options, mode);
     }
     if (TargetHandle != NULL)
     {

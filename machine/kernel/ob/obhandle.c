@@ -73,7 +73,8 @@ static OBP_PROCESS_COUNT *ObpFindCount(OBP_HEADER *Header, PEPROCESS Process, BO
 }
 
 /* Counts a new handle and asks the type whether it may exist. */
-NTSTATUS ObpAddHandleCount(OB_OPEN_REASON Reason, PEPROCESS Process, OBP_HEADER *Header, ACCESS_MASK Granted, ULONG Attributes)
+NTSTATUS ObpAddHandleCount(OB_OPEN_REASON Reason, PEPROCESS Process, OBP_HEADER *Header, ACCESS_MASK Granted,
+                           ULONG Attributes)
 {
     POBJECT_TYPE type = Header->Type;
     OBP_PROCESS_COUNT *count;
@@ -261,9 +262,9 @@ NTSTATUS ObpCreateHandle(OB_OPEN_REASON Reason, PVOID Object, POBJECT_TYPE Type,
  * @param Handle        out: kernel memory
  * @return those of name lookup and of parse methods, STATUS_OBJECT_TYPE_MISMATCH, STATUS_ACCESS_DENIED. PASSIVE_LEVEL.
  */
-NTSTATUS NTAPI ObOpenObjectByName(_In_ POBJECT_ATTRIBUTES Attributes, _In_opt_ POBJECT_TYPE Type, _In_ KPROCESSOR_MODE Mode,
-                                  _In_opt_ PACCESS_STATE PassedAccessState, _In_ ACCESS_MASK DesiredAccess,
-                                  _In_opt_ PVOID ParseContext, _Out_ PHANDLE Handle)
+NTSTATUS NTAPI ObOpenObjectByName(_In_ POBJECT_ATTRIBUTES Attributes, _In_opt_ POBJECT_TYPE Type,
+                                  _In_ KPROCESSOR_MODE Mode, _In_opt_ PACCESS_STATE PassedAccessState,
+                                  _In_ ACCESS_MASK DesiredAccess, _In_opt_ PVOID ParseContext, _Out_ PHANDLE Handle)
 {
     static const GENERIC_MAPPING noMapping;
     ACCESS_STATE localState;
@@ -328,9 +329,10 @@ NTSTATUS NTAPI ObOpenObjectByName(_In_ POBJECT_ATTRIBUTES Attributes, _In_opt_ P
  * @param AccessMode        UserMode: DesiredAccess is checked against the object's security
  * @return STATUS_OBJECT_TYPE_MISMATCH, STATUS_ACCESS_DENIED, STATUS_INSUFFICIENT_RESOURCES. PASSIVE_LEVEL.
  */
-NTSTATUS NTAPI ObOpenObjectByPointer(_In_ PVOID Object, _In_ ULONG HandleAttributes, _In_opt_ PACCESS_STATE PassedAccessState,
-                                     _In_ ACCESS_MASK DesiredAccess, _In_opt_ POBJECT_TYPE ObjectType,
-                                     _In_ KPROCESSOR_MODE AccessMode, _Out_ PHANDLE Handle)
+NTSTATUS NTAPI ObOpenObjectByPointer(_In_ PVOID Object, _In_ ULONG HandleAttributes,
+                                     _In_opt_ PACCESS_STATE PassedAccessState, _In_ ACCESS_MASK DesiredAccess,
+                                     _In_opt_ POBJECT_TYPE ObjectType, _In_ KPROCESSOR_MODE AccessMode,
+                                     _Out_ PHANDLE Handle)
 {
     ACCESS_STATE localState;
     DECLSPEC_ALIGN(16) UCHAR aux[SE_AUX_DATA_SIZE];
@@ -364,10 +366,11 @@ NTSTATUS NTAPI ObOpenObjectByPointer(_In_ PVOID Object, _In_ ULONG HandleAttribu
 /** ObOpenObjectByPointer; the tag is not kept. */
 NTSTATUS NTAPI ObOpenObjectByPointerWithTag(_In_ PVOID Object, _In_ ULONG HandleAttributes,
                                             _In_opt_ PACCESS_STATE PassedAccessState, _In_ ACCESS_MASK DesiredAccess,
-                                            _In_opt_ POBJECT_TYPE ObjectType, _In_ KPROCESSOR_MODE AccessMode, _In_ ULONG Tag,
-                                            _Out_ PHANDLE Handle)
+                                            _In_opt_ POBJECT_TYPE ObjectType, _In_ KPROCESSOR_MODE AccessMode,
+                                            _In_ ULONG Tag, _Out_ PHANDLE Handle)
 {
-    return ObOpenObjectByPointer(Object, HandleAttributes, PassedAccessState, DesiredAccess, ObjectType, AccessMode, Handle);
+    return ObOpenObjectByPointer(Object, HandleAttributes, PassedAccessState, DesiredAccess, ObjectType, AccessMode,
+                                 Handle);
 }
 
 /* ---- from handle to object ---- */
@@ -470,9 +473,9 @@ static NTSTATUS ObpReferenceByHandle(HANDLE Handle, ACCESS_MASK DesiredAccess, P
  *
  * PASSIVE_LEVEL (the handle table itself is nonpaged: <= DISPATCH_LEVEL works here). Verifier rule F6 for drivers.
  */
-NTSTATUS NTAPI ObReferenceObjectByHandle(_In_ HANDLE Handle, _In_ ACCESS_MASK DesiredAccess, _In_opt_ POBJECT_TYPE ObjectType,
-                                         _In_ KPROCESSOR_MODE AccessMode, _Out_ PVOID *Object,
-                                         _Out_opt_ POBJECT_HANDLE_INFORMATION HandleInformation)
+NTSTATUS NTAPI ObReferenceObjectByHandle(_In_ HANDLE Handle, _In_ ACCESS_MASK DesiredAccess,
+                                         _In_opt_ POBJECT_TYPE ObjectType, _In_ KPROCESSOR_MODE AccessMode,
+                                         _Out_ PVOID *Object, _Out_opt_ POBJECT_HANDLE_INFORMATION HandleInformation)
 {
     return ObpReferenceByHandle(Handle, DesiredAccess, ObjectType, AccessMode, Object, HandleInformation,
                                 __builtin_return_address(0));
@@ -521,7 +524,8 @@ static BOOLEAN ObpOkayToClose(PEPROCESS Process, PHANDLE_TABLE Table, ULONG_PTR 
     return okay;
 }
 
-NTSTATUS ObpCloseEntry(PEPROCESS Process, PHANDLE_TABLE Table, ULONG_PTR Handle, KPROCESSOR_MODE Mode, BOOLEAN IgnoreProtection)
+NTSTATUS ObpCloseEntry(PEPROCESS Process, PHANDLE_TABLE Table, ULONG_PTR Handle, KPROCESSOR_MODE Mode,
+                       BOOLEAN IgnoreProtection)
 {
     KIRQL irql;
     OBP_ENTRY *entry;
@@ -552,8 +556,8 @@ NTSTATUS ObpCloseEntry(PEPROCESS Process, PHANDLE_TABLE Table, ULONG_PTR Handle,
 /**
  * Closes a handle.
  *
- * @param PreviousMode  UserMode: STATUS_INVALID_HANDLE or STATUS_HANDLE_NOT_CLOSABLE is returned. KernelMode with checks on:
- *                      an invalid or protected handle is bug check 93. PASSIVE_LEVEL.
+ * @param PreviousMode  UserMode: STATUS_INVALID_HANDLE or STATUS_HANDLE_NOT_CLOSABLE is returned. KernelMode with
+ *                      checks on: an invalid or protected handle is bug check 93. PASSIVE_LEVEL.
  */
 NTSTATUS NTAPI ObCloseHandle(_In_ HANDLE Handle, _In_ KPROCESSOR_MODE PreviousMode)
 {
@@ -584,7 +588,8 @@ NTSTATUS NTAPI ObCloseHandle(_In_ HANDLE Handle, _In_ KPROCESSOR_MODE PreviousMo
         !PsIsThreadTerminating(PsGetCurrentThread()))
     {
         KeBugCheckEx(INVALID_KERNEL_HANDLE, (ULONG_PTR)Handle,
-                     status == STATUS_HANDLE_NOT_CLOSABLE ? OBP_BUGCHECK_PROTECTED_HANDLE : OBP_BUGCHECK_INVALID_HANDLE, 0, 0);
+                     status == STATUS_HANDLE_NOT_CLOSABLE ? OBP_BUGCHECK_PROTECTED_HANDLE : OBP_BUGCHECK_INVALID_HANDLE,
+                     0, 0);
     }
     return status;
 }

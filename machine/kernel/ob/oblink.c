@@ -115,8 +115,8 @@ NTSTATUS NTAPI NtCreateSymbolicLinkObject(_Out_ PHANDLE LinkHandle, _In_ ACCESS_
         {
             ProbeForRead(target.Buffer, target.Length, sizeof(WCHAR));
         }
-        status = ObCreateObject(mode, ObpSymbolicLinkObjectType, ObjectAttributes, mode, NULL, sizeof(OBP_SYMBOLIC_LINK), 0,
-                                0, &link);
+        status = ObCreateObject(mode, ObpSymbolicLinkObjectType, ObjectAttributes, mode, NULL,
+                                sizeof(OBP_SYMBOLIC_LINK), 0, 0, &link);
         if (!NT_SUCCESS(status))
         {
             return status;
@@ -163,7 +163,8 @@ NTSTATUS NTAPI NtOpenSymbolicLinkObject(_Out_ PHANDLE LinkHandle, _In_ ACCESS_MA
         {
             ProbeForWrite(LinkHandle, sizeof(HANDLE), sizeof(HANDLE));
         }
-        status = ObOpenObjectByName(ObjectAttributes, ObpSymbolicLinkObjectType, mode, NULL, DesiredAccess, NULL, &handle);
+        status =
+            ObOpenObjectByName(ObjectAttributes, ObpSymbolicLinkObjectType, mode, NULL, DesiredAccess, NULL, &handle);
         if (NT_SUCCESS(status))
         {
             *LinkHandle = handle;

@@ -186,7 +186,8 @@ VOID ObpDeleteObject(OBP_HEADER *Header);
 VOID ObpInitializeReferences(VOID);
 NTSTATUS ObpAllocateObject(POBJECT_TYPE Type, ULONG BodySize, OBP_HEADER **Header);
 VOID ObpFreeCreate(OBP_CREATE *Create);
-NTSTATUS ObpCaptureAttributes(KPROCESSOR_MODE Mode, POBJECT_TYPE Type, POBJECT_ATTRIBUTES Attributes, OBP_CREATE **Create);
+NTSTATUS ObpCaptureAttributes(KPROCESSOR_MODE Mode, POBJECT_TYPE Type, POBJECT_ATTRIBUTES Attributes,
+                              OBP_CREATE **Create);
 
 /* ---- namespace ---- */
 
@@ -223,10 +224,14 @@ VOID ObpDeleteSymbolicLink(PVOID Object);
 
 NTSTATUS ObpCreateHandle(OB_OPEN_REASON Reason, PVOID Object, POBJECT_TYPE Type, PACCESS_STATE AccessState,
                          ULONG Attributes, KPROCESSOR_MODE Mode, PHANDLE Handle);
-NTSTATUS ObpAddHandleCount(OB_OPEN_REASON Reason, PEPROCESS Process, OBP_HEADER *Header, ACCESS_MASK Granted, ULONG Attributes);
+NTSTATUS ObpAddHandleCount(OB_OPEN_REASON Reason, PEPROCESS Process, OBP_HEADER *Header, ACCESS_MASK Granted,
+                           ULONG Attributes);
 VOID ObpDropHandleCount(PEPROCESS Process, OBP_HEADER *Header, ACCESS_MASK Granted);
-NTSTATUS ObpCloseEntry(PEPROCESS Process, PHANDLE_TABLE Table, ULONG_PTR Handle, KPROCESSOR_MODE Mode, BOOLEAN IgnoreProtection);
-/** The table a handle belongs to for this mode and process, with the handle reduced to an offset in it; NULL if none. */
+NTSTATUS ObpCloseEntry(PEPROCESS Process, PHANDLE_TABLE Table, ULONG_PTR Handle, KPROCESSOR_MODE Mode,
+                       BOOLEAN IgnoreProtection);
+/**
+ * The table a handle belongs to for this mode and process, with the handle reduced to an offset in it; NULL if none.
+ */
 PHANDLE_TABLE ObpTableFor(HANDLE Handle, KPROCESSOR_MODE Mode, ULONG_PTR *Value, PEPROCESS *Process);
 NTSTATUS ObpInsertHandle(PEPROCESS Process, OBP_HEADER *Header, ULONG Attributes, ACCESS_MASK Granted, HANDLE *Handle);
 
@@ -247,7 +252,7 @@ typedef struct _OBP_CALL_LIST
 } OBP_CALL_LIST;
 
 VOID ObpInitializeCallbacks(VOID);
-VOID ObpRunPreCallbacks(OBP_CALL_LIST *List, OB_OPERATION Operation, PVOID Object, BOOLEAN KernelHandle, PACCESS_MASK Access,
-                        PEPROCESS Source, PEPROCESS Target);
-VOID ObpRunPostCallbacks(OBP_CALL_LIST *List, OB_OPERATION Operation, PVOID Object, BOOLEAN KernelHandle, ACCESS_MASK Granted,
-                         NTSTATUS Status);
+VOID ObpRunPreCallbacks(OBP_CALL_LIST *List, OB_OPERATION Operation, PVOID Object, BOOLEAN KernelHandle,
+                        PACCESS_MASK Access, PEPROCESS Source, PEPROCESS Target);
+VOID ObpRunPostCallbacks(OBP_CALL_LIST *List, OB_OPERATION Operation, PVOID Object, BOOLEAN KernelHandle,
+                         ACCESS_MASK Granted, NTSTATUS Status);

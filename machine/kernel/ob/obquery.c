@@ -92,7 +92,8 @@ static NTSTATUS ObpQueryNameOfType(PVOID Object, POBJECT_NAME_INFORMATION Inform
     *Needed = overhead + bytes;
     if (!NT_SUCCESS(status))
     {
-        return status == STATUS_BUFFER_OVERFLOW || status == STATUS_BUFFER_TOO_SMALL ? STATUS_INFO_LENGTH_MISMATCH : status;
+        return status == STATUS_BUFFER_OVERFLOW || status == STATUS_BUFFER_TOO_SMALL ? STATUS_INFO_LENGTH_MISMATCH
+                                                                                     : status;
     }
     if (Information == NULL || Length < overhead + name.Length)
     {
@@ -107,8 +108,8 @@ static NTSTATUS ObpQueryNameOfType(PVOID Object, POBJECT_NAME_INFORMATION Inform
 /**
  * The path of an object in the namespace.
  *
- * @param Information  kernel memory: the string's header, the characters behind it, NUL-terminated; for an unnamed object an
- *                     empty string with a NULL buffer
+ * @param Information  kernel memory: the string's header, the characters behind it, NUL-terminated; for an unnamed
+ *                     object an empty string with a NULL buffer
  * @param Length       bytes of Information
  * @param Needed       out: bytes for the whole answer
  * @return STATUS_INFO_LENGTH_MISMATCH. PASSIVE_LEVEL.
@@ -270,8 +271,8 @@ static NTSTATUS ObpQueryString(PVOID Object, OBJECT_INFORMATION_CLASS Class, PVO
     return status;
 }
 
-static NTSTATUS ObpQueryFixed(OBP_HEADER *Header, POBJECT_HANDLE_INFORMATION Handle, OBJECT_INFORMATION_CLASS Class, PVOID Buffer,
-                              ULONG Length, PULONG Needed)
+static NTSTATUS ObpQueryFixed(OBP_HEADER *Header, POBJECT_HANDLE_INFORMATION Handle, OBJECT_INFORMATION_CLASS Class,
+                              PVOID Buffer, ULONG Length, PULONG Needed)
 {
     OBJECT_BASIC_INFORMATION basic;
     OBJECT_HANDLE_FLAG_INFORMATION flags;
@@ -309,7 +310,8 @@ static NTSTATUS ObpQueryFixed(OBP_HEADER *Header, POBJECT_HANDLE_INFORMATION Han
  * @return STATUS_INFO_LENGTH_MISMATCH, STATUS_INVALID_INFO_CLASS, STATUS_INVALID_HANDLE. PASSIVE_LEVEL.
  */
 NTSTATUS NTAPI NtQueryObject(_In_opt_ HANDLE Handle, _In_ OBJECT_INFORMATION_CLASS ObjectInformationClass,
-                             _Out_writes_bytes_opt_(Length) PVOID Buffer, _In_ ULONG Length, _Out_opt_ PULONG ReturnLength)
+                             _Out_writes_bytes_opt_(Length) PVOID Buffer, _In_ ULONG Length,
+                             _Out_opt_ PULONG ReturnLength)
 {
     KPROCESSOR_MODE mode = ExGetPreviousMode();
     OBJECT_HANDLE_INFORMATION information;

@@ -152,7 +152,8 @@ static LONG_PTR ObpDereference(PVOID Object, BOOLEAN Defer)
     }
     if (count < 0)
     {
-        KeBugCheckEx(REFERENCE_BY_POINTER, (ULONG_PTR)type, (ULONG_PTR)Object, OBP_BUGCHECK_UNDERFLOW, (ULONG_PTR)count);
+        KeBugCheckEx(REFERENCE_BY_POINTER, (ULONG_PTR)type, (ULONG_PTR)Object, OBP_BUGCHECK_UNDERFLOW,
+                     (ULONG_PTR)count);
     }
     if (header->HandleCount != 0)
     {

@@ -225,8 +225,9 @@ BOOLEAN ObpCheckAccess(PVOID Object, PACCESS_STATE AccessState, KPROCESSOR_MODE 
     }
     else
     {
-        allowed = SeAccessCheck(descriptor, &AccessState->SubjectSecurityContext, FALSE, AccessState->RemainingDesiredAccess,
-                                AccessState->PreviouslyGrantedAccess, &privileges, &type->Info.Mapping, Mode, &granted, Status);
+        allowed = SeAccessCheck(descriptor, &AccessState->SubjectSecurityContext, FALSE,
+                                AccessState->RemainingDesiredAccess, AccessState->PreviouslyGrantedAccess, &privileges,
+                                &type->Info.Mapping, Mode, &granted, Status);
         if (privileges != NULL)
         {
             SeAppendPrivileges(AccessState, privileges);
@@ -250,7 +251,8 @@ BOOLEAN ObpCheckDirectoryAccess(OBP_DIRECTORY *Directory, ACCESS_MASK Access, PA
     ACCESS_MASK granted;
     BOOLEAN allowed;
     *Status = STATUS_SUCCESS;
-    if (Mode == KernelMode || (Access == DIRECTORY_TRAVERSE && (AccessState->Flags & TOKEN_HAS_TRAVERSE_PRIVILEGE) != 0))
+    if (Mode == KernelMode ||
+        (Access == DIRECTORY_TRAVERSE && (AccessState->Flags & TOKEN_HAS_TRAVERSE_PRIVILEGE) != 0))
     {
         return TRUE;
     }
@@ -285,7 +287,8 @@ static NTSTATUS ObpChangeDescriptor(PVOID Object, PSECURITY_INFORMATION Informat
         {
             return STATUS_NO_SECURITY_ON_OBJECT;
         }
-        NTSTATUS status = SeSetSecurityDescriptorInfo(Object, Information, Descriptor, &changed, PagedPool, &type->Info.Mapping);
+        NTSTATUS status =
+            SeSetSecurityDescriptorInfo(Object, Information, Descriptor, &changed, PagedPool, &type->Info.Mapping);
         if (NT_SUCCESS(status))
         {
             status = ObpMakeDescriptor(changed, &block);
@@ -341,8 +344,8 @@ static ACCESS_MASK ObpSetSecurityAccess(SECURITY_INFORMATION Information)
 /**
  * Sets owner, group, DACL or SACL of an object.
  *
- * @return STATUS_ACCESS_DENIED (the handle lacks WRITE_DAC, WRITE_OWNER or ACCESS_SYSTEM_SECURITY), STATUS_INVALID_OWNER,
- *         STATUS_INVALID_SECURITY_DESCR, STATUS_NO_SECURITY_ON_OBJECT. PASSIVE_LEVEL.
+ * @return STATUS_ACCESS_DENIED (the handle lacks WRITE_DAC, WRITE_OWNER or ACCESS_SYSTEM_SECURITY),
+ *         STATUS_INVALID_OWNER, STATUS_INVALID_SECURITY_DESCR, STATUS_NO_SECURITY_ON_OBJECT. PASSIVE_LEVEL.
  */
 NTSTATUS NTAPI NtSetSecurityObject(_In_ HANDLE Handle, _In_ SECURITY_INFORMATION SecurityInformation,
                                    _In_ PSECURITY_DESCRIPTOR SecurityDescriptor)

@@ -26,7 +26,9 @@ PHANDLE_TABLE ObpCreateTable(ULONG KeepFree)
     return table;
 }
 
-/** Frees a table that nobody can reach any more. Entries still in use are the caller's business. IRQL <= DISPATCH_LEVEL. */
+/**
+ * Frees a table that nobody can reach any more. Entries still in use are the caller's business. IRQL <= DISPATCH_LEVEL.
+ */
 VOID ObpDeleteTable(PHANDLE_TABLE Table)
 {
     for (ULONG top = 0; top < OBP_TOP_MIDDLES; top++)

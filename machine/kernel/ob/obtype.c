@@ -76,7 +76,10 @@ static VOID ObpMustCreateType(const OB_TYPE_DEFINITION *Definition, POBJECT_TYPE
 VOID ObInitialize(VOID)
 {
     static const OB_TYPE_DEFINITION typeType = {
-        .Name = L"Type", .BodySize = sizeof(struct _OBJECT_TYPE), .PoolType = NonPagedPoolNx, .InvalidAttributes = OBJ_OPENLINK,
+        .Name = L"Type",
+        .BodySize = sizeof(struct _OBJECT_TYPE),
+        .PoolType = NonPagedPoolNx,
+        .InvalidAttributes = OBJ_OPENLINK,
         .ValidAccess = OBP_TYPE_ALL_ACCESS,
         .Mapping = {STANDARD_RIGHTS_READ, STANDARD_RIGHTS_WRITE, STANDARD_RIGHTS_EXECUTE, OBP_TYPE_ALL_ACCESS},
     };

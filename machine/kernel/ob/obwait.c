@@ -5,7 +5,8 @@
 #include "obp.h"
 #include "ex.h"
 
-static NTSTATUS ObpCaptureTimeout(PLARGE_INTEGER Source, KPROCESSOR_MODE Mode, PLARGE_INTEGER Local, PLARGE_INTEGER *Timeout)
+static NTSTATUS ObpCaptureTimeout(PLARGE_INTEGER Source, KPROCESSOR_MODE Mode, PLARGE_INTEGER Local,
+                                  PLARGE_INTEGER *Timeout)
 {
     *Timeout = NULL;
     if (Source == NULL)
@@ -189,8 +190,8 @@ static NTSTATUS ObpSignal(PVOID Object, ACCESS_MASK Granted, KPROCESSOR_MODE Mod
 /**
  * Signals one object and waits for another, without letting a thread run in between.
  *
- * @return as NtWaitForSingleObject; STATUS_OBJECT_TYPE_MISMATCH, STATUS_MUTANT_NOT_OWNED, STATUS_SEMAPHORE_LIMIT_EXCEEDED.
- *         PASSIVE_LEVEL.
+ * @return as NtWaitForSingleObject; STATUS_OBJECT_TYPE_MISMATCH, STATUS_MUTANT_NOT_OWNED,
+ *         STATUS_SEMAPHORE_LIMIT_EXCEEDED. PASSIVE_LEVEL.
  */
 NTSTATUS NTAPI NtSignalAndWaitForSingleObject(_In_ HANDLE SignalHandle, _In_ HANDLE WaitHandle, _In_ BOOLEAN Alertable,
                                               _In_opt_ PLARGE_INTEGER Timeout)

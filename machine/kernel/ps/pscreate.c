@@ -99,8 +99,8 @@ static NTSTATUS PspTakeImageName(const PS_ATTRIBUTE *Attribute, PSP_USER_CREATE 
 static NTSTATUS PspTakeParent(const PS_ATTRIBUTE *Attribute, PSP_USER_CREATE *C)
 {
     PEPROCESS parent;
-    NTSTATUS status = ObReferenceObjectByHandle((HANDLE)Attribute->u.Value, PROCESS_CREATE_PROCESS, PsProcessType, C->Mode,
-                                                (PVOID *)&parent, NULL);
+    NTSTATUS status = ObReferenceObjectByHandle((HANDLE)Attribute->u.Value, PROCESS_CREATE_PROCESS, PsProcessType,
+                                                C->Mode, (PVOID *)&parent, NULL);
     if (NT_SUCCESS(status))
     {
         ObDereferenceObject(C->Parent);
@@ -109,7 +109,8 @@ static NTSTATUS PspTakeParent(const PS_ATTRIBUTE *Attribute, PSP_USER_CREATE *C)
     return status;
 }
 
-/* A token other than the parent's: a restricted copy of the caller's own, or anyone's with SeAssignPrimaryTokenPrivilege. */
+/* A token other than the parent's: a restricted copy of the caller's own, or anyone's with
+   SeAssignPrimaryTokenPrivilege. */
 static NTSTATUS PspTakeToken(const PS_ATTRIBUTE *Attribute, PSP_USER_CREATE *C)
 {
     PTOKEN token, own;
@@ -118,8 +119,8 @@ static NTSTATUS PspTakeToken(const PS_ATTRIBUTE *Attribute, PSP_USER_CREATE *C)
     {
         return STATUS_INVALID_PARAMETER;
     }
-    status = ObReferenceObjectByHandle((HANDLE)Attribute->u.Value, TOKEN_ASSIGN_PRIMARY | TOKEN_DUPLICATE, SeTokenObjectType, C->Mode,
-                                       (PVOID *)&token, NULL);
+    status = ObReferenceObjectByHandle((HANDLE)Attribute->u.Value, TOKEN_ASSIGN_PRIMARY | TOKEN_DUPLICATE,
+                                       SeTokenObjectType, C->Mode, (PVOID *)&token, NULL);
     if (!NT_SUCCESS(status))
     {
         return status;
@@ -175,8 +176,9 @@ static NTSTATUS PspTakeAttribute(const PS_ATTRIBUTE *Attribute, PSP_USER_CREATE 
         return PspTakeHandleList(Attribute, C);
     case PS_ATTRIBUTE_CLIENT_ID:
         C->ClientIdOut = Attribute->u.ValuePtr;
-        return Attribute->Size != sizeof(CLIENT_ID) ? STATUS_INVALID_PARAMETER
-                                                    : PspProbeOutput(C->ClientIdOut, sizeof(CLIENT_ID), sizeof(PVOID), C->Mode);
+        return Attribute->Size != sizeof(CLIENT_ID)
+                   ? STATUS_INVALID_PARAMETER
+                   : PspProbeOutput(C->ClientIdOut, sizeof(CLIENT_ID), sizeof(PVOID), C->Mode);
     case PS_ATTRIBUTE_TEB_ADDRESS:
         C->TebOut = Attribute->u.ValuePtr;
         return Attribute->Size != sizeof(PVOID) ? STATUS_INVALID_PARAMETER
@@ -202,8 +204,8 @@ static NTSTATUS PspOpenImage(PSP_USER_CREATE *C)
     ULONG flags = OBJ_CASE_INSENSITIVE | OBJ_KERNEL_HANDLE | (C->Mode == UserMode ? OBJ_FORCE_ACCESS_CHECK : 0);
     NTSTATUS status;
     InitializeObjectAttributes(&attributes, &C->Parameters.ImagePath, flags, NULL, NULL);
-    status = ZwOpenFile(&handle, FILE_EXECUTE | FILE_READ_DATA | SYNCHRONIZE, &attributes, &iosb, FILE_SHARE_READ | FILE_SHARE_DELETE,
-                        FILE_SYNCHRONOUS_IO_NONALERT | FILE_NON_DIRECTORY_FILE);
+    status = ZwOpenFile(&handle, FILE_EXECUTE | FILE_READ_DATA | SYNCHRONIZE, &attributes, &iosb,
+                        FILE_SHARE_READ | FILE_SHARE_DELETE, FILE_SYNCHRONOUS_IO_NONALERT | FILE_NON_DIRECTORY_FILE);
     if (!NT_SUCCESS(status))
     {
         return status;
@@ -228,8 +230,8 @@ static NTSTATUS PspOpenImage(PSP_USER_CREATE *C)
 /* ---- standard handles ---- */
 
 /*
- * With inheritance the child's standard handles are the inherited ones, same values. Without, they are duplicated one by
- * one, as Windows does for console programs; one that cannot be duplicated is left out.
+ * With inheritance the child's standard handles are the inherited ones, same values. Without, they are duplicated one
+ * by one, as Windows does for console programs; one that cannot be duplicated is left out.
  */
 static VOID PspPlaceStandardHandles(PSP_USER_CREATE *C, PEPROCESS Process)
 {
@@ -242,7 +244,8 @@ static VOID PspPlaceStandardHandles(PSP_USER_CREATE *C, PEPROCESS Process)
         {
             continue;
         }
-        if (!NT_SUCCESS(ObDuplicateObject(C->Parent, source, Process, &made, 0, OBJ_INHERIT, DUPLICATE_SAME_ACCESS, C->Mode)))
+        if (!NT_SUCCESS(
+                ObDuplicateObject(C->Parent, source, Process, &made, 0, OBJ_INHERIT, DUPLICATE_SAME_ACCESS, C->Mode)))
         {
             made = NULL;
         }
@@ -273,8 +276,11 @@ static NTSTATUS PspBuildSpace(PSP_USER_CREATE *C, PEPROCESS Process)
 
 static NTSTATUS PspBuildFirstThread(PSP_USER_CREATE *C, PEPROCESS Process, PSP_THREAD_CREATE *Thread)
 {
-    PS_CREATE_NOTIFY_INFO info = {.Size = sizeof(info), .ParentProcessId = C->Parent->UniqueProcessId, .FileObject = C->File,
-                                  .ImageFileName = &Process->ImagePath, .CommandLine = &C->Parameters.CommandLine,
+    PS_CREATE_NOTIFY_INFO info = {.Size = sizeof(info),
+                                  .ParentProcessId = C->Parent->UniqueProcessId,
+                                  .FileObject = C->File,
+                                  .ImageFileName = &Process->ImagePath,
+                                  .CommandLine = &C->Parameters.CommandLine,
                                   .CreationStatus = STATUS_SUCCESS};
     MM_IMAGE_INFORMATION image;
     MmGetImageInformation(C->Section, &image);
@@ -291,11 +297,11 @@ static NTSTATUS PspBuildFirstThread(PSP_USER_CREATE *C, PEPROCESS Process, PSP_T
 }
 
 /*
- * Everything after the capture. On success *Process is referenced and has a handle if ProcessHandle is given. On failure what
- * there is of it has been told to end, or has ended.
+ * Everything after the capture. On success *Process is referenced and has a handle if ProcessHandle is given. On
+ * failure what there is of it has been told to end, or has ended.
  */
-static NTSTATUS PspBuildProcess(PSP_USER_CREATE *C, ACCESS_MASK Access, PHANDLE ProcessHandle, PSP_THREAD_CREATE *Thread,
-                                PEPROCESS *Result)
+static NTSTATUS PspBuildProcess(PSP_USER_CREATE *C, ACCESS_MASK Access, PHANDLE ProcessHandle,
+                                PSP_THREAD_CREATE *Thread, PEPROCESS *Result)
 {
     PEPROCESS process;
     NTSTATUS status = PspOpenImage(C);
@@ -398,12 +404,14 @@ static VOID PspFillImageInformation(PVOID Section, PSECTION_IMAGE_INFORMATION Ou
  * @param ThreadFlags        THREAD_CREATE_FLAGS_CREATE_SUSPENDED, HIDE_FROM_DEBUGGER
  * @param ProcessParameters  normalised or not; ImagePathName is an NT path unless PS_ATTRIBUTE_IMAGE_NAME gives one
  * @param CreateInfo         optional; State is set to the step reached: 6 = success
- * @param AttributeList      PS_ATTRIBUTE_IMAGE_NAME, PARENT_PROCESS, TOKEN, HANDLE_LIST; CLIENT_ID, TEB_ADDRESS, IMAGE_INFO (out)
- * @return those of opening the file and of image sections, STATUS_INVALID_PARAMETER, STATUS_PRIVILEGE_NOT_HELD (token), the
- *         status a notify routine refused with, STATUS_INSUFFICIENT_RESOURCES. PASSIVE_LEVEL.
+ * @param AttributeList      PS_ATTRIBUTE_IMAGE_NAME, PARENT_PROCESS, TOKEN, HANDLE_LIST; CLIENT_ID, TEB_ADDRESS,
+ *                           IMAGE_INFO (out)
+ * @return those of opening the file and of image sections, STATUS_INVALID_PARAMETER, STATUS_PRIVILEGE_NOT_HELD (token),
+ *         the status a notify routine refused with, STATUS_INSUFFICIENT_RESOURCES. PASSIVE_LEVEL.
  */
-NTSTATUS NTAPI NtCreateUserProcess(_Out_ PHANDLE ProcessHandle, _Out_ PHANDLE ThreadHandle, _In_ ACCESS_MASK ProcessDesiredAccess,
-                                   _In_ ACCESS_MASK ThreadDesiredAccess, _In_opt_ POBJECT_ATTRIBUTES ProcessObjectAttributes,
+NTSTATUS NTAPI NtCreateUserProcess(_Out_ PHANDLE ProcessHandle, _Out_ PHANDLE ThreadHandle,
+                                   _In_ ACCESS_MASK ProcessDesiredAccess, _In_ ACCESS_MASK ThreadDesiredAccess,
+                                   _In_opt_ POBJECT_ATTRIBUTES ProcessObjectAttributes,
                                    _In_opt_ POBJECT_ATTRIBUTES ThreadObjectAttributes, _In_ ULONG ProcessFlags,
                                    _In_ ULONG ThreadFlags, _In_ PRTL_USER_PROCESS_PARAMETERS ProcessParameters,
                                    _Inout_opt_ PPS_CREATE_INFO CreateInfo, _In_opt_ PPS_ATTRIBUTE_LIST AttributeList)
@@ -419,7 +427,8 @@ NTSTATUS NTAPI NtCreateUserProcess(_Out_ PHANDLE ProcessHandle, _Out_ PHANDLE Th
     NTSTATUS status;
 
     if ((ProcessFlags & ~PSP_VALID_PROCESS_FLAGS) != 0 ||
-        (ThreadFlags & ~(THREAD_CREATE_FLAGS_CREATE_SUSPENDED | PSP_FLAG_HIDE_FROM_DEBUGGER)) != 0 || ProcessParameters == NULL)
+        (ThreadFlags & ~(THREAD_CREATE_FLAGS_CREATE_SUSPENDED | PSP_FLAG_HIDE_FROM_DEBUGGER)) != 0 ||
+        ProcessParameters == NULL)
     {
         return STATUS_INVALID_PARAMETER;
     }

@@ -2,9 +2,9 @@
 /*
  * The end of threads and processes.
  *
- * A thread ends itself, at PASSIVE_LEVEL, in its own process. Others can only ask: NtTerminateThread queues a user APC in front
- * of everything, whose kernel routine is this exit. So a thread that is in the kernel finishes its call first, a wait of
- * UserMode ends with STATUS_USER_APC, and a thread in user mode stops between two instructions.
+ * A thread ends itself, at PASSIVE_LEVEL, in its own process. Others can only ask: NtTerminateThread queues a user APC
+ * in front of everything, whose kernel routine is this exit. So a thread that is in the kernel finishes its call first,
+ * a wait of UserMode ends with STATUS_USER_APC, and a thread in user mode stops between two instructions.
  *
  *     each thread                              the last thread of a process, in addition
  *       no new requests about it (rundown)       waits until the other threads have gone
@@ -91,7 +91,8 @@ DECLSPEC_NORETURN VOID PspExitThread(NTSTATUS Status)
 
     if (KeIsAttachedProcess())
     {
-        KeBugCheckEx(INVALID_PROCESS_ATTACH_ATTEMPT, (ULONG_PTR)PsGetCurrentProcess(), (ULONG_PTR)process, thread->Tcb.ApcStateIndex, 0);
+        KeBugCheckEx(INVALID_PROCESS_ATTACH_ATTEMPT, (ULONG_PTR)PsGetCurrentProcess(), (ULONG_PTR)process,
+                     thread->Tcb.ApcStateIndex, 0);
     }
     KeLowerIrql(PASSIVE_LEVEL);
     if (thread->Tcb.CombinedApcDisable != 0)
@@ -163,14 +164,15 @@ NTSTATUS PspTerminateThread(PETHREAD Thread, NTSTATUS Status)
     {
         return STATUS_SUCCESS;
     }
-    KeInitializeApc(&Thread->ExitApc, &Thread->Tcb, OriginalApcEnvironment, PspExitApcRoutine, PspExitApcRundown, PspExitApcNormal,
-                    UserMode, NULL);
+    KeInitializeApc(&Thread->ExitApc, &Thread->Tcb, OriginalApcEnvironment, PspExitApcRoutine, PspExitApcRundown,
+                    PspExitApcNormal, UserMode, NULL);
     KeInsertForcedUserApc(&Thread->ExitApc, (PVOID)(LONG_PTR)Status, NULL);
     KeForceResumeThread(&Thread->Tcb);
     return STATUS_SUCCESS;
 }
 
-/* Ends all threads of a process but one (NULL: all but the caller, if it is his). STATUS_NOTHING_TO_TERMINATE without any. */
+/* Ends all threads of a process but one (NULL: all but the caller, if it is his). STATUS_NOTHING_TO_TERMINATE without
+   any. */
 NTSTATUS PspTerminateProcess(PEPROCESS Process, NTSTATUS Status, PETHREAD Except)
 {
     NTSTATUS result = STATUS_NOTHING_TO_TERMINATE;
@@ -205,8 +207,8 @@ DECLSPEC_NORETURN VOID PsTerminateCurrentProcess(_In_ NTSTATUS Status)
  * Ends a process (PROCESS_TERMINATE).
  *
  * @param ProcessHandle  NULL: ends all other threads of the caller's process and returns
- * @return does not return for the caller's own process; STATUS_ACCESS_DENIED; STATUS_PROCESS_IS_TERMINATING (it has ended
- *         already). PASSIVE_LEVEL.
+ * @return does not return for the caller's own process; STATUS_ACCESS_DENIED; STATUS_PROCESS_IS_TERMINATING (it has
+ *         ended already). PASSIVE_LEVEL.
  */
 NTSTATUS NTAPI NtTerminateProcess(_In_opt_ HANDLE ProcessHandle, _In_ NTSTATUS ExitStatus)
 {
@@ -217,7 +219,8 @@ NTSTATUS NTAPI NtTerminateProcess(_In_opt_ HANDLE ProcessHandle, _In_ NTSTATUS E
         PspTerminateProcess(PsGetCurrentThread()->ThreadsProcess, ExitStatus, PsGetCurrentThread());
         return STATUS_SUCCESS;
     }
-    status = ObReferenceObjectByHandle(ProcessHandle, PROCESS_TERMINATE, PsProcessType, ExGetPreviousMode(), (PVOID *)&process, NULL);
+    status = ObReferenceObjectByHandle(ProcessHandle, PROCESS_TERMINATE, PsProcessType, ExGetPreviousMode(),
+                                       (PVOID *)&process, NULL);
     if (!NT_SUCCESS(status))
     {
         return status;
@@ -249,8 +252,8 @@ NTSTATUS NTAPI NtTerminateProcess(_In_opt_ HANDLE ProcessHandle, _In_ NTSTATUS E
  * Ends a thread (THREAD_TERMINATE).
  *
  * @param ThreadHandle  NULL: the current thread, unless it is the process's last
- * @return STATUS_CANT_TERMINATE_SELF (NULL and last thread), STATUS_INVALID_PARAMETER (a system thread), STATUS_ACCESS_DENIED.
- *         PASSIVE_LEVEL.
+ * @return STATUS_CANT_TERMINATE_SELF (NULL and last thread), STATUS_INVALID_PARAMETER (a system thread),
+ *         STATUS_ACCESS_DENIED. PASSIVE_LEVEL.
  */
 NTSTATUS NTAPI NtTerminateThread(_In_opt_ HANDLE ThreadHandle, _In_ NTSTATUS ExitStatus)
 {
@@ -264,7 +267,8 @@ NTSTATUS NTAPI NtTerminateThread(_In_opt_ HANDLE ThreadHandle, _In_ NTSTATUS Exi
         }
         return PspTerminateThread(thread, ExitStatus);
     }
-    status = ObReferenceObjectByHandle(ThreadHandle, THREAD_TERMINATE, PsThreadType, ExGetPreviousMode(), (PVOID *)&thread, NULL);
+    status = ObReferenceObjectByHandle(ThreadHandle, THREAD_TERMINATE, PsThreadType, ExGetPreviousMode(),
+                                       (PVOID *)&thread, NULL);
     if (!NT_SUCCESS(status))
     {
         return status;

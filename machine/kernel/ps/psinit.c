@@ -18,26 +18,38 @@ static DECLSPEC_NORETURN VOID PspFail(NTSTATUS Status, ULONG_PTR Where)
 static VOID PspCreateTypes(VOID)
 {
     static const OB_TYPE_DEFINITION processType = {
-        .Name = L"Process", .BodySize = sizeof(EPROCESS), .PoolType = NonPagedPoolNx,
-        .InvalidAttributes = OBJ_OPENLINK | OBJ_PERMANENT | OBJ_EXCLUSIVE | OBJ_OPENIF, .ValidAccess = PSP_PROCESS_ALL_ACCESS,
-        .Mapping = {STANDARD_RIGHTS_READ | PROCESS_VM_READ | PROCESS_QUERY_INFORMATION | PROCESS_QUERY_LIMITED_INFORMATION,
+        .Name = L"Process",
+        .BodySize = sizeof(EPROCESS),
+        .PoolType = NonPagedPoolNx,
+        .InvalidAttributes = OBJ_OPENLINK | OBJ_PERMANENT | OBJ_EXCLUSIVE | OBJ_OPENIF,
+        .ValidAccess = PSP_PROCESS_ALL_ACCESS,
+        .Mapping = {STANDARD_RIGHTS_READ | PROCESS_VM_READ | PROCESS_QUERY_INFORMATION |
+                        PROCESS_QUERY_LIMITED_INFORMATION,
                     STANDARD_RIGHTS_WRITE | PROCESS_CREATE_PROCESS | PROCESS_CREATE_THREAD | PROCESS_VM_OPERATION |
                         PROCESS_VM_WRITE | PROCESS_DUP_HANDLE | PROCESS_TERMINATE | PROCESS_SET_QUOTA |
                         PROCESS_SET_INFORMATION | PROCESS_SUSPEND_RESUME | PROCESS_SET_LIMITED_INFORMATION,
                     STANDARD_RIGHTS_EXECUTE | SYNCHRONIZE | PROCESS_TERMINATE | PROCESS_QUERY_LIMITED_INFORMATION,
                     PSP_PROCESS_ALL_ACCESS},
-        .SecurityRequired = TRUE, .Waitable = TRUE, .WaitOffset = FIELD_OFFSET(EPROCESS, Pcb.Header),
+        .SecurityRequired = TRUE,
+        .Waitable = TRUE,
+        .WaitOffset = FIELD_OFFSET(EPROCESS, Pcb.Header),
         .Methods = {.Delete = PspDeleteProcess},
     };
     static const OB_TYPE_DEFINITION threadType = {
-        .Name = L"Thread", .BodySize = sizeof(ETHREAD), .PoolType = NonPagedPoolNx,
-        .InvalidAttributes = OBJ_OPENLINK | OBJ_PERMANENT | OBJ_EXCLUSIVE | OBJ_OPENIF, .ValidAccess = PSP_THREAD_ALL_ACCESS,
-        .Mapping = {STANDARD_RIGHTS_READ | THREAD_GET_CONTEXT | THREAD_QUERY_INFORMATION | THREAD_QUERY_LIMITED_INFORMATION,
-                    STANDARD_RIGHTS_WRITE | THREAD_TERMINATE | THREAD_SUSPEND_RESUME | THREAD_ALERT | THREAD_SET_INFORMATION |
-                        THREAD_SET_CONTEXT | THREAD_SET_LIMITED_INFORMATION,
+        .Name = L"Thread",
+        .BodySize = sizeof(ETHREAD),
+        .PoolType = NonPagedPoolNx,
+        .InvalidAttributes = OBJ_OPENLINK | OBJ_PERMANENT | OBJ_EXCLUSIVE | OBJ_OPENIF,
+        .ValidAccess = PSP_THREAD_ALL_ACCESS,
+        .Mapping = {STANDARD_RIGHTS_READ | THREAD_GET_CONTEXT | THREAD_QUERY_INFORMATION |
+                        THREAD_QUERY_LIMITED_INFORMATION,
+                    STANDARD_RIGHTS_WRITE | THREAD_TERMINATE | THREAD_SUSPEND_RESUME | THREAD_ALERT |
+                        THREAD_SET_INFORMATION | THREAD_SET_CONTEXT | THREAD_SET_LIMITED_INFORMATION,
                     STANDARD_RIGHTS_EXECUTE | SYNCHRONIZE | THREAD_QUERY_LIMITED_INFORMATION | THREAD_RESUME,
                     PSP_THREAD_ALL_ACCESS},
-        .SecurityRequired = TRUE, .Waitable = TRUE, .WaitOffset = FIELD_OFFSET(ETHREAD, Tcb.Header),
+        .SecurityRequired = TRUE,
+        .Waitable = TRUE,
+        .WaitOffset = FIELD_OFFSET(ETHREAD, Tcb.Header),
         .Methods = {.Delete = PspDeleteThread},
     };
     NTSTATUS status = ObCreateType(&processType, &PsProcessType);
@@ -98,7 +110,8 @@ static NTSTATUS PspSecureSystemProcess(PEPROCESS System)
     if (NT_SUCCESS(status))
     {
         status = RtlAddAccessAllowedAce((PACL)acl, ACL_REVISION,
-                                        READ_CONTROL | SYNCHRONIZE | PROCESS_QUERY_INFORMATION | PROCESS_QUERY_LIMITED_INFORMATION,
+                                        READ_CONTROL | SYNCHRONIZE | PROCESS_QUERY_INFORMATION |
+                                            PROCESS_QUERY_LIMITED_INFORMATION,
                                         SeExports->SeAliasAdminsSid);
     }
     if (NT_SUCCESS(status))
@@ -115,8 +128,8 @@ static NTSTATUS PspSecureSystemProcess(PEPROCESS System)
 }
 
 /**
- * Types, process 0 (KE's boot process, completed) and process 4 with the kernel's handle table. Once, on processor 0's idle
- * thread, after SeInitialize; threads can be created from here on.
+ * Types, process 0 (KE's boot process, completed) and process 4 with the kernel's handle table. Once, on processor 0's
+ * idle thread, after SeInitialize; threads can be created from here on.
  */
 VOID PsInitializePhase0(VOID)
 {
@@ -134,7 +147,8 @@ VOID PsInitializePhase0(VOID)
     {
         PspFail(STATUS_INSUFFICIENT_RESOURCES, 2);
     }
-    status = ObCreateObject(KernelMode, PsProcessType, NULL, KernelMode, NULL, sizeof(EPROCESS), 0, 0, (PVOID *)&system);
+    status =
+        ObCreateObject(KernelMode, PsProcessType, NULL, KernelMode, NULL, sizeof(EPROCESS), 0, 0, (PVOID *)&system);
     if (!NT_SUCCESS(status))
     {
         PspFail(status, 3);
@@ -153,7 +167,7 @@ VOID PsInitializePhase0(VOID)
     system->UniqueProcessId = ObAllocateId(PspCidTable);
     ObPublishId(PspCidTable, system->UniqueProcessId, system);
 
-    /* What runs before the first thread runs as part of the idle process, with the System process's rights and handles. */
+    /* What runs before the first thread runs in the idle process, with the System process's rights and handles. */
     PspInitializeKernelProcess(PsIdleProcess, "Idle", token);
     PsIdleProcess->ObjectTable = system->ObjectTable;
     ObReferenceObject(token);

@@ -4,7 +4,10 @@
  */
 #include "psp.h"
 
-/** The process of an id, referenced; also one that has ended while somebody refers to it. STATUS_INVALID_CID. <= APC_LEVEL. */
+/**
+ * The process of an id, referenced; also one that has ended while somebody refers to it. STATUS_INVALID_CID. <=
+ * APC_LEVEL.
+ */
 NTSTATUS NTAPI PsLookupProcessByProcessId(_In_ HANDLE ProcessId, _Out_ PEPROCESS *Process)
 {
     *Process = ObReferenceId(PspCidTable, ProcessId, PsProcessType);
@@ -249,7 +252,8 @@ NTSTATUS NTAPI PsReferenceProcessFilePointer(_In_ PEPROCESS Process, _Out_ PFILE
  */
 NTSTATUS NTAPI SeLocateProcessImageName(_In_ PEPROCESS Process, _Out_ PUNICODE_STRING *ImageFileName)
 {
-    PUNICODE_STRING name = ExAllocatePoolWithTag(PagedPool, sizeof(*name) + Process->ImagePath.Length + sizeof(WCHAR), PSP_TAG_MISC);
+    PUNICODE_STRING name =
+        ExAllocatePoolWithTag(PagedPool, sizeof(*name) + Process->ImagePath.Length + sizeof(WCHAR), PSP_TAG_MISC);
     *ImageFileName = NULL;
     if (name == NULL)
     {

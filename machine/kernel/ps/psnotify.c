@@ -142,8 +142,8 @@ static NTSTATUS PspSetProcessRoutine(PVOID Routine, BOOLEAN Remove, BOOLEAN Exte
 }
 
 /**
- * Adds or removes a routine that is called when a process begins (in its creator's context) and ends (in its last thread's,
- * handles and address space intact).
+ * Adds or removes a routine that is called when a process begins (in its creator's context) and ends (in its last
+ * thread's, handles and address space intact).
  *
  * @return STATUS_INVALID_PARAMETER (64 are registered), STATUS_PROCEDURE_NOT_FOUND (not registered). PASSIVE_LEVEL.
  */
@@ -157,13 +157,18 @@ NTSTATUS NTAPI PsSetCreateProcessNotifyRoutine(_In_ PCREATE_PROCESS_NOTIFY_ROUTI
  *
  * @return also STATUS_ACCESS_DENIED: the driver is not linked with /INTEGRITYCHECK. PASSIVE_LEVEL.
  */
-NTSTATUS NTAPI PsSetCreateProcessNotifyRoutineEx(_In_ PCREATE_PROCESS_NOTIFY_ROUTINE_EX NotifyRoutine, _In_ BOOLEAN Remove)
+NTSTATUS NTAPI PsSetCreateProcessNotifyRoutineEx(_In_ PCREATE_PROCESS_NOTIFY_ROUTINE_EX NotifyRoutine,
+                                                 _In_ BOOLEAN Remove)
 {
     return PspSetProcessRoutine((PVOID)NotifyRoutine, Remove, TRUE);
 }
 
-/** PsSetCreateProcessNotifyRoutineEx; the only type is 0 (PsCreateProcessNotifySubsystems). There are no subsystem processes. */
-NTSTATUS NTAPI PsSetCreateProcessNotifyRoutineEx2(_In_ ULONG NotifyType, _In_ PVOID NotifyInformation, _In_ BOOLEAN Remove)
+/**
+ * PsSetCreateProcessNotifyRoutineEx; the only type is 0 (PsCreateProcessNotifySubsystems). There are no subsystem
+ * processes.
+ */
+NTSTATUS NTAPI PsSetCreateProcessNotifyRoutineEx2(_In_ ULONG NotifyType, _In_ PVOID NotifyInformation,
+                                                  _In_ BOOLEAN Remove)
 {
     if (NotifyType != 0)
     {
@@ -222,7 +227,8 @@ VOID PspCallProcessCreateNotify(PEPROCESS Process, PPS_CREATE_NOTIFY_INFO Info)
         }
         else
         {
-            ((PCREATE_PROCESS_NOTIFY_ROUTINE)routine)(Process->InheritedFromUniqueProcessId, Process->UniqueProcessId, TRUE);
+            ((PCREATE_PROCESS_NOTIFY_ROUTINE)routine)(Process->InheritedFromUniqueProcessId, Process->UniqueProcessId,
+                                                      TRUE);
         }
         ExReleaseRundownProtection(&PspProcessSlots[i].Rundown);
     }
@@ -250,7 +256,8 @@ VOID PspCallProcessExitNotify(PEPROCESS Process)
         }
         else
         {
-            ((PCREATE_PROCESS_NOTIFY_ROUTINE)routine)(Process->InheritedFromUniqueProcessId, Process->UniqueProcessId, FALSE);
+            ((PCREATE_PROCESS_NOTIFY_ROUTINE)routine)(Process->InheritedFromUniqueProcessId, Process->UniqueProcessId,
+                                                      FALSE);
         }
         ExReleaseRundownProtection(&PspProcessSlots[i].Rundown);
     }
@@ -281,8 +288,8 @@ VOID PspCallThreadNotify(PETHREAD Thread, BOOLEAN Create)
     KeLeaveCriticalRegion();
 }
 
-VOID PsCallImageNotifyRoutines(_In_ PCUNICODE_STRING FullImageName, _In_ HANDLE ProcessId, _In_ PVOID Base, _In_ SIZE_T Size,
-                               _In_opt_ PFILE_OBJECT File, _In_ BOOLEAN SystemImage)
+VOID PsCallImageNotifyRoutines(_In_ PCUNICODE_STRING FullImageName, _In_ HANDLE ProcessId, _In_ PVOID Base,
+                               _In_ SIZE_T Size, _In_opt_ PFILE_OBJECT File, _In_ BOOLEAN SystemImage)
 {
     PVOID routine;
     BOOLEAN extended;
@@ -326,7 +333,8 @@ VOID PsReportMappedImage(_In_ PEPROCESS Process, _In_opt_ PFILE_OBJECT File, _In
     }
 }
 
-/* The program and ntdll, which were mapped before the process had a thread to say so: in its first thread, before user mode. */
+/* The program and ntdll, which were mapped before the process had a thread to say so: in its first thread, before user
+   mode. */
 VOID PspReportFirstImages(PEPROCESS Process)
 {
     UNICODE_STRING ntdll = RTL_CONSTANT_STRING(L"\\SystemRoot\\System32\\ntdll.dll");

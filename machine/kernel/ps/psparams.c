@@ -2,8 +2,8 @@
 /*
  * RTL_USER_PROCESS_PARAMETERS on their way from the creator to the new process.
  *
- * The creator's block may lie anywhere and change while it is read: the header is copied once, every string by the lengths
- * of that copy. In between everything lies in one kernel block with offsets in place of pointers.
+ * The creator's block may lie anywhere and change while it is read: the header is copied once, every string by the
+ * lengths of that copy. In between everything lies in one kernel block with offsets in place of pointers.
  */
 #include "psp.h"
 
@@ -11,10 +11,14 @@
 
 /* The strings of the header, in the order they are laid out. */
 static const USHORT PspStringOffsets[] = {
-    FIELD_OFFSET(RTL_USER_PROCESS_PARAMETERS, CurrentDirectory.DosPath), FIELD_OFFSET(RTL_USER_PROCESS_PARAMETERS, DllPath),
-    FIELD_OFFSET(RTL_USER_PROCESS_PARAMETERS, ImagePathName),            FIELD_OFFSET(RTL_USER_PROCESS_PARAMETERS, CommandLine),
-    FIELD_OFFSET(RTL_USER_PROCESS_PARAMETERS, WindowTitle),              FIELD_OFFSET(RTL_USER_PROCESS_PARAMETERS, DesktopInfo),
-    FIELD_OFFSET(RTL_USER_PROCESS_PARAMETERS, ShellInfo),                FIELD_OFFSET(RTL_USER_PROCESS_PARAMETERS, RuntimeData),
+    FIELD_OFFSET(RTL_USER_PROCESS_PARAMETERS, CurrentDirectory.DosPath),
+    FIELD_OFFSET(RTL_USER_PROCESS_PARAMETERS, DllPath),
+    FIELD_OFFSET(RTL_USER_PROCESS_PARAMETERS, ImagePathName),
+    FIELD_OFFSET(RTL_USER_PROCESS_PARAMETERS, CommandLine),
+    FIELD_OFFSET(RTL_USER_PROCESS_PARAMETERS, WindowTitle),
+    FIELD_OFFSET(RTL_USER_PROCESS_PARAMETERS, DesktopInfo),
+    FIELD_OFFSET(RTL_USER_PROCESS_PARAMETERS, ShellInfo),
+    FIELD_OFFSET(RTL_USER_PROCESS_PARAMETERS, RuntimeData),
 };
 
 static PUNICODE_STRING PspString(PRTL_USER_PROCESS_PARAMETERS Block, ULONG Index)
@@ -138,7 +142,8 @@ static NTSTATUS PspCopyImagePath(PCUNICODE_STRING Path, PSP_PARAMETERS *Captured
 static VOID PspStripPrefix(PUNICODE_STRING Path)
 {
     static const WCHAR prefix[] = L"\\??\\";
-    if (Path->Length >= 4 * sizeof(WCHAR) && RtlCompareMemory(Path->Buffer, prefix, 4 * sizeof(WCHAR)) == 4 * sizeof(WCHAR))
+    if (Path->Length >= 4 * sizeof(WCHAR) &&
+        RtlCompareMemory(Path->Buffer, prefix, 4 * sizeof(WCHAR)) == 4 * sizeof(WCHAR))
     {
         Path->Buffer += 4;
         Path->Length -= 4 * sizeof(WCHAR);
@@ -160,7 +165,8 @@ static NTSTATUS PspMakeBlock(PRTL_USER_PROCESS_PARAMETERS Header, PSP_PARAMETERS
 }
 
 /* The caller's header, pointers made absolute and probed. Raises. */
-static NTSTATUS PspReadHeader(PRTL_USER_PROCESS_PARAMETERS Source, KPROCESSOR_MODE Mode, PRTL_USER_PROCESS_PARAMETERS Header)
+static NTSTATUS PspReadHeader(PRTL_USER_PROCESS_PARAMETERS Source, KPROCESSOR_MODE Mode,
+                              PRTL_USER_PROCESS_PARAMETERS Header)
 {
     if (Mode != KernelMode)
     {
@@ -192,8 +198,8 @@ static NTSTATUS PspReadHeader(PRTL_USER_PROCESS_PARAMETERS Source, KPROCESSOR_MO
 }
 
 /*
- * Captures the creator's parameters. ImagePath is the header's ImagePathName; a caller with an image name attribute replaces
- * it. Free with PspFreeParameters in every case.
+ * Captures the creator's parameters. ImagePath is the header's ImagePathName; a caller with an image name attribute
+ * replaces it. Free with PspFreeParameters in every case.
  */
 NTSTATUS PspCaptureParameters(PRTL_USER_PROCESS_PARAMETERS Source, KPROCESSOR_MODE Mode, PSP_PARAMETERS *Captured)
 {

@@ -62,7 +62,8 @@ static VOID PspInitializeProcessFields(PEPROCESS Process, const PSP_PROCESS_CREA
 static NTSTATUS PspGiveToken(PEPROCESS Process, const PSP_PROCESS_CREATE *Create)
 {
     PTOKEN token;
-    NTSTATUS status = Create->Token != NULL ? SeCopyAsPrimary(Create->Token, &token) : SeSubProcessToken(Create->Parent, &token);
+    NTSTATUS status =
+        Create->Token != NULL ? SeCopyAsPrimary(Create->Token, &token) : SeSubProcessToken(Create->Parent, &token);
     if (NT_SUCCESS(status))
     {
         Process->Token = token;
@@ -89,8 +90,8 @@ NTSTATUS PspCreateProcess(const PSP_PROCESS_CREATE *Create, PEPROCESS *Result)
 {
     PEPROCESS process;
     MM_IMAGE_INFORMATION image;
-    NTSTATUS status = ObCreateObject(Create->Mode, PsProcessType, Create->Attributes, Create->Mode, NULL, sizeof(EPROCESS), 0, 0,
-                                     (PVOID *)&process);
+    NTSTATUS status = ObCreateObject(Create->Mode, PsProcessType, Create->Attributes, Create->Mode, NULL,
+                                     sizeof(EPROCESS), 0, 0, (PVOID *)&process);
     *Result = NULL;
     if (!NT_SUCCESS(status))
     {
@@ -236,7 +237,9 @@ PETHREAD PsGetNextProcessThread(_In_ PEPROCESS Process, _In_opt_ PETHREAD Previo
     return found;
 }
 
-/** Keeps the process's address space and handles from being taken apart. STATUS_PROCESS_IS_TERMINATING. <= APC_LEVEL. */
+/**
+ * Keeps the process's address space and handles from being taken apart. STATUS_PROCESS_IS_TERMINATING. <= APC_LEVEL.
+ */
 NTSTATUS NTAPI PsAcquireProcessExitSynchronization(_In_ PEPROCESS Process)
 {
     return ExAcquireRundownProtection(&Process->RundownProtect) ? STATUS_SUCCESS : STATUS_PROCESS_IS_TERMINATING;

@@ -96,7 +96,8 @@ static UCHAR PspPriorityClass(SCHAR Base)
 }
 
 /* Fixed-size answers: fills Answer and says how large it is. */
-static NTSTATUS PspAnswerProcess(PEPROCESS Process, PROCESSINFOCLASS Class, ULONG Length, PSP_PROCESS_ANSWER *Answer, PULONG Size)
+static NTSTATUS PspAnswerProcess(PEPROCESS Process, PROCESSINFOCLASS Class, ULONG Length, PSP_PROCESS_ANSWER *Answer,
+                                 PULONG Size)
 {
     *Size = sizeof(ULONG);
     switch ((ULONG)Class)
@@ -221,11 +222,12 @@ static ACCESS_MASK PspProcessQueryAccess(PROCESSINFOCLASS Class)
 }
 
 /**
- * Tells about a process. Classes: Basic (also extended), IoCounters, VmCounters(Ex), Times, DebugPort, DebugObjectHandle,
- * DebugFlags, Wow64, DefaultHardErrorMode, PriorityClass, HandleCount, PriorityBoost, Session, ImageFileName(Win32),
- * BreakOnTermination, Cookie, ImageInformation.
+ * Tells about a process. Classes: Basic (also extended), IoCounters, VmCounters(Ex), Times, DebugPort,
+ * DebugObjectHandle, DebugFlags, Wow64, DefaultHardErrorMode, PriorityClass, HandleCount, PriorityBoost, Session,
+ * ImageFileName(Win32), BreakOnTermination, Cookie, ImageInformation.
  *
- * @return STATUS_INFO_LENGTH_MISMATCH, STATUS_INVALID_INFO_CLASS, STATUS_ACCESS_DENIED, STATUS_PORT_NOT_SET. PASSIVE_LEVEL.
+ * @return STATUS_INFO_LENGTH_MISMATCH, STATUS_INVALID_INFO_CLASS, STATUS_ACCESS_DENIED, STATUS_PORT_NOT_SET.
+ *         PASSIVE_LEVEL.
  */
 NTSTATUS NTAPI NtQueryInformationProcess(_In_ HANDLE ProcessHandle, _In_ PROCESSINFOCLASS ProcessInformationClass,
                                          _Out_writes_bytes_(Length) PVOID ProcessInformation, _In_ ULONG Length,
@@ -244,15 +246,16 @@ NTSTATUS NTAPI NtQueryInformationProcess(_In_ HANDLE ProcessHandle, _In_ PROCESS
     {
         return status;
     }
-    status = ObReferenceObjectByHandle(ProcessHandle, PspProcessQueryAccess(ProcessInformationClass), PsProcessType, mode,
-                                       (PVOID *)&process, NULL);
+    status = ObReferenceObjectByHandle(ProcessHandle, PspProcessQueryAccess(ProcessInformationClass), PsProcessType,
+                                       mode, (PVOID *)&process, NULL);
     if (!NT_SUCCESS(status))
     {
         return status;
     }
     if (ProcessInformationClass == ProcessImageFileName || ProcessInformationClass == ProcessImageFileNameWin32)
     {
-        status = PspQueryImageName(process, ProcessInformationClass == ProcessImageFileNameWin32, ProcessInformation, Length, &size);
+        status = PspQueryImageName(process, ProcessInformationClass == ProcessImageFileNameWin32, ProcessInformation,
+                                   Length, &size);
     }
     else
     {

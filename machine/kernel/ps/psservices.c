@@ -15,7 +15,8 @@ typedef struct _PSP_OPEN
 } PSP_OPEN;
 
 /* Processes and threads have no names: an id it must be. */
-static NTSTATUS PspCaptureOpen(PHANDLE Handle, POBJECT_ATTRIBUTES Attributes, PCLIENT_ID Cid, KPROCESSOR_MODE Mode, PSP_OPEN *Open)
+static NTSTATUS PspCaptureOpen(PHANDLE Handle, POBJECT_ATTRIBUTES Attributes, PCLIENT_ID Cid, KPROCESSOR_MODE Mode,
+                               PSP_OPEN *Open)
 {
     OBJECT_ATTRIBUTES local;
     RtlZeroMemory(Open, sizeof(*Open));
@@ -26,7 +27,8 @@ static NTSTATUS PspCaptureOpen(PHANDLE Handle, POBJECT_ATTRIBUTES Attributes, PC
         if (NT_SUCCESS(status))
         {
             Open->HasName = local.ObjectName != NULL;
-            Open->Attributes = local.Attributes & (OBJ_INHERIT | (Mode == KernelMode ? OBJ_KERNEL_HANDLE | OBJ_FORCE_ACCESS_CHECK : 0));
+            Open->Attributes = local.Attributes &
+                               (OBJ_INHERIT | (Mode == KernelMode ? OBJ_KERNEL_HANDLE | OBJ_FORCE_ACCESS_CHECK : 0));
         }
     }
     if (NT_SUCCESS(status) && Cid != NULL)
@@ -42,8 +44,8 @@ static NTSTATUS PspCaptureOpen(PHANDLE Handle, POBJECT_ATTRIBUTES Attributes, PC
 }
 
 /* SeDebugPrivilege opens everything fully. */
-static NTSTATUS PspOpenObject(PVOID Object, POBJECT_TYPE Type, ACCESS_MASK Access, ACCESS_MASK AllAccess, ULONG Attributes,
-                              KPROCESSOR_MODE Mode, PHANDLE Handle)
+static NTSTATUS PspOpenObject(PVOID Object, POBJECT_TYPE Type, ACCESS_MASK Access, ACCESS_MASK AllAccess,
+                              ULONG Attributes, KPROCESSOR_MODE Mode, PHANDLE Handle)
 {
     ACCESS_STATE state;
     DECLSPEC_ALIGN(16) UCHAR aux[SE_AUX_DATA_SIZE];
@@ -74,10 +76,11 @@ static NTSTATUS PspOpenObject(PVOID Object, POBJECT_TYPE Type, ACCESS_MASK Acces
 /**
  * Opens a process by id, or the process of a thread if the id names that too.
  *
- * @return STATUS_INVALID_CID, STATUS_ACCESS_DENIED, STATUS_INVALID_PARAMETER, STATUS_INVALID_PARAMETER_MIX. PASSIVE_LEVEL.
+ * @return STATUS_INVALID_CID, STATUS_ACCESS_DENIED, STATUS_INVALID_PARAMETER, STATUS_INVALID_PARAMETER_MIX.
+ *         PASSIVE_LEVEL.
  */
-NTSTATUS NTAPI NtOpenProcess(_Out_ PHANDLE ProcessHandle, _In_ ACCESS_MASK DesiredAccess, _In_ POBJECT_ATTRIBUTES ObjectAttributes,
-                             _In_opt_ PCLIENT_ID ClientId)
+NTSTATUS NTAPI NtOpenProcess(_Out_ PHANDLE ProcessHandle, _In_ ACCESS_MASK DesiredAccess,
+                             _In_ POBJECT_ATTRIBUTES ObjectAttributes, _In_opt_ PCLIENT_ID ClientId)
 {
     KPROCESSOR_MODE mode = ExGetPreviousMode();
     PEPROCESS process;
@@ -105,14 +108,15 @@ NTSTATUS NTAPI NtOpenProcess(_Out_ PHANDLE ProcessHandle, _In_ ACCESS_MASK Desir
     {
         return status;
     }
-    status = PspOpenObject(process, PsProcessType, DesiredAccess, PSP_PROCESS_ALL_ACCESS, open.Attributes, mode, ProcessHandle);
+    status = PspOpenObject(process, PsProcessType, DesiredAccess, PSP_PROCESS_ALL_ACCESS, open.Attributes, mode,
+                           ProcessHandle);
     ObDereferenceObject(process);
     return status;
 }
 
 /** Opens a thread by id; with a process id as well it must be that process's. As NtOpenProcess. PASSIVE_LEVEL. */
-NTSTATUS NTAPI NtOpenThread(_Out_ PHANDLE ThreadHandle, _In_ ACCESS_MASK DesiredAccess, _In_ POBJECT_ATTRIBUTES ObjectAttributes,
-                            _In_opt_ PCLIENT_ID ClientId)
+NTSTATUS NTAPI NtOpenThread(_Out_ PHANDLE ThreadHandle, _In_ ACCESS_MASK DesiredAccess,
+                            _In_ POBJECT_ATTRIBUTES ObjectAttributes, _In_opt_ PCLIENT_ID ClientId)
 {
     KPROCESSOR_MODE mode = ExGetPreviousMode();
     PETHREAD thread;
@@ -128,7 +132,8 @@ NTSTATUS NTAPI NtOpenThread(_Out_ PHANDLE ThreadHandle, _In_ ACCESS_MASK Desired
     {
         return status;
     }
-    status = PspOpenObject(thread, PsThreadType, DesiredAccess, PSP_THREAD_ALL_ACCESS, open.Attributes, mode, ThreadHandle);
+    status =
+        PspOpenObject(thread, PsThreadType, DesiredAccess, PSP_THREAD_ALL_ACCESS, open.Attributes, mode, ThreadHandle);
     ObDereferenceObject(thread);
     return status;
 }
@@ -179,17 +184,22 @@ static NTSTATUS PspReturnCount(PULONG Target, ULONG Value)
     return Target == NULL ? STATUS_SUCCESS : PspCopyOut(Target, &Value, sizeof(Value));
 }
 
-/** Suspends a thread (THREAD_SUSPEND_RESUME). STATUS_SUSPEND_COUNT_EXCEEDED, STATUS_THREAD_IS_TERMINATING. PASSIVE_LEVEL. */
+/**
+ * Suspends a thread (THREAD_SUSPEND_RESUME). STATUS_SUSPEND_COUNT_EXCEEDED, STATUS_THREAD_IS_TERMINATING.
+ * PASSIVE_LEVEL.
+ */
 NTSTATUS NTAPI NtSuspendThread(_In_ HANDLE ThreadHandle, _Out_opt_ PULONG PreviousSuspendCount)
 {
     KPROCESSOR_MODE mode = ExGetPreviousMode();
     ULONG previous = 0;
     PETHREAD thread;
-    NTSTATUS status = PreviousSuspendCount == NULL ? STATUS_SUCCESS
-                                                   : PspProbeOutput(PreviousSuspendCount, sizeof(ULONG), sizeof(ULONG), mode);
+    NTSTATUS status = PreviousSuspendCount == NULL
+                          ? STATUS_SUCCESS
+                          : PspProbeOutput(PreviousSuspendCount, sizeof(ULONG), sizeof(ULONG), mode);
     if (NT_SUCCESS(status))
     {
-        status = ObReferenceObjectByHandle(ThreadHandle, THREAD_SUSPEND_RESUME, PsThreadType, mode, (PVOID *)&thread, NULL);
+        status =
+            ObReferenceObjectByHandle(ThreadHandle, THREAD_SUSPEND_RESUME, PsThreadType, mode, (PVOID *)&thread, NULL);
     }
     if (!NT_SUCCESS(status))
     {
@@ -206,11 +216,13 @@ NTSTATUS NTAPI NtResumeThread(_In_ HANDLE ThreadHandle, _Out_opt_ PULONG Previou
     KPROCESSOR_MODE mode = ExGetPreviousMode();
     ULONG previous;
     PETHREAD thread;
-    NTSTATUS status = PreviousSuspendCount == NULL ? STATUS_SUCCESS
-                                                   : PspProbeOutput(PreviousSuspendCount, sizeof(ULONG), sizeof(ULONG), mode);
+    NTSTATUS status = PreviousSuspendCount == NULL
+                          ? STATUS_SUCCESS
+                          : PspProbeOutput(PreviousSuspendCount, sizeof(ULONG), sizeof(ULONG), mode);
     if (NT_SUCCESS(status))
     {
-        status = ObReferenceObjectByHandle(ThreadHandle, THREAD_SUSPEND_RESUME, PsThreadType, mode, (PVOID *)&thread, NULL);
+        status =
+            ObReferenceObjectByHandle(ThreadHandle, THREAD_SUSPEND_RESUME, PsThreadType, mode, (PVOID *)&thread, NULL);
     }
     if (!NT_SUCCESS(status))
     {
@@ -265,8 +277,8 @@ NTSTATUS NTAPI PsResumeProcess(_In_ PEPROCESS Process)
 NTSTATUS NTAPI NtSuspendProcess(_In_ HANDLE ProcessHandle)
 {
     PEPROCESS process;
-    NTSTATUS status = ObReferenceObjectByHandle(ProcessHandle, PROCESS_SUSPEND_RESUME, PsProcessType, ExGetPreviousMode(),
-                                                (PVOID *)&process, NULL);
+    NTSTATUS status = ObReferenceObjectByHandle(ProcessHandle, PROCESS_SUSPEND_RESUME, PsProcessType,
+                                                ExGetPreviousMode(), (PVOID *)&process, NULL);
     if (NT_SUCCESS(status))
     {
         status = PsSuspendProcess(process);
@@ -279,8 +291,8 @@ NTSTATUS NTAPI NtSuspendProcess(_In_ HANDLE ProcessHandle)
 NTSTATUS NTAPI NtResumeProcess(_In_ HANDLE ProcessHandle)
 {
     PEPROCESS process;
-    NTSTATUS status = ObReferenceObjectByHandle(ProcessHandle, PROCESS_SUSPEND_RESUME, PsProcessType, ExGetPreviousMode(),
-                                                (PVOID *)&process, NULL);
+    NTSTATUS status = ObReferenceObjectByHandle(ProcessHandle, PROCESS_SUSPEND_RESUME, PsProcessType,
+                                                ExGetPreviousMode(), (PVOID *)&process, NULL);
     if (NT_SUCCESS(status))
     {
         status = PsResumeProcess(process);
@@ -305,14 +317,16 @@ NTSTATUS NTAPI NtAlertThread(_In_ HANDLE ThreadHandle)
     return status;
 }
 
-/** Has the current thread been alerted? Also lets queued user APCs run. STATUS_ALERTED or STATUS_SUCCESS. PASSIVE_LEVEL. */
+/**
+ * Has the current thread been alerted? Also lets queued user APCs run. STATUS_ALERTED or STATUS_SUCCESS. PASSIVE_LEVEL.
+ */
 NTSTATUS NTAPI NtTestAlert(VOID)
 {
     return KeTestAlertThread(ExGetPreviousMode()) ? STATUS_ALERTED : STATUS_SUCCESS;
 }
 
-static VOID NTAPI PspUserApcKernelRoutine(PKAPC Apc, PKNORMAL_ROUTINE *NormalRoutine, PVOID *NormalContext, PVOID *Argument1,
-                                          PVOID *Argument2)
+static VOID NTAPI PspUserApcKernelRoutine(PKAPC Apc, PKNORMAL_ROUTINE *NormalRoutine, PVOID *NormalContext,
+                                          PVOID *Argument1, PVOID *Argument2)
 {
     ExFreePoolWithTag(Apc, PSP_TAG_MISC);
 }
@@ -325,14 +339,15 @@ static VOID NTAPI PspUserApcRundown(PKAPC Apc)
 /**
  * Queues a user APC (THREAD_SET_CONTEXT): Routine(Argument1, Argument2, Argument3) at the thread's next alertable wait.
  *
- * @return STATUS_INVALID_HANDLE (a system thread), STATUS_UNSUCCESSFUL (the thread ends), STATUS_NO_MEMORY. PASSIVE_LEVEL.
+ * @return STATUS_INVALID_HANDLE (a system thread), STATUS_UNSUCCESSFUL (the thread ends), STATUS_NO_MEMORY.
+ *         PASSIVE_LEVEL.
  */
-NTSTATUS NTAPI NtQueueApcThread(_In_ HANDLE ThreadHandle, _In_ PVOID Routine, _In_opt_ PVOID Argument1, _In_opt_ PVOID Argument2,
-                                _In_opt_ PVOID Argument3)
+NTSTATUS NTAPI NtQueueApcThread(_In_ HANDLE ThreadHandle, _In_ PVOID Routine, _In_opt_ PVOID Argument1,
+                                _In_opt_ PVOID Argument2, _In_opt_ PVOID Argument3)
 {
     PETHREAD thread;
-    NTSTATUS status = ObReferenceObjectByHandle(ThreadHandle, THREAD_SET_CONTEXT, PsThreadType, ExGetPreviousMode(), (PVOID *)&thread,
-                                                NULL);
+    NTSTATUS status = ObReferenceObjectByHandle(ThreadHandle, THREAD_SET_CONTEXT, PsThreadType, ExGetPreviousMode(),
+                                                (PVOID *)&thread, NULL);
     if (!NT_SUCCESS(status))
     {
         return status;

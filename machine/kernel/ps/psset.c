@@ -21,7 +21,8 @@ static NTSTATUS PspSetBasePriority(PEPROCESS Process, LONG Base, KPROCESSOR_MODE
     {
         return STATUS_INVALID_PARAMETER;
     }
-    if (Base > old && Base >= LOW_REALTIME_PRIORITY && !SeSinglePrivilegeCheck(SeExports->SeIncreaseBasePriorityPrivilege, Mode))
+    if (Base > old && Base >= LOW_REALTIME_PRIORITY &&
+        !SeSinglePrivilegeCheck(SeExports->SeIncreaseBasePriorityPrivilege, Mode))
     {
         return STATUS_PRIVILEGE_NOT_HELD;
     }
@@ -38,7 +39,8 @@ static NTSTATUS PspSetBasePriority(PEPROCESS Process, LONG Base, KPROCESSOR_MODE
 
 static NTSTATUS PspSetPriorityClass(PEPROCESS Process, UCHAR Class, KPROCESSOR_MODE Mode)
 {
-    static const UCHAR bases[] = {0, 4, 8, 13, 24, 6, 10}; /* by class number: idle, normal, high, realtime, below, above */
+    /* By class number: idle, normal, high, realtime, below, above. */
+    static const UCHAR bases[] = {0, 4, 8, 13, 24, 6, 10};
     if (Class == 0 || Class >= RTL_NUMBER_OF(bases))
     {
         return STATUS_INVALID_PARAMETER;
@@ -70,6 +72,7 @@ typedef union _PSP_SET_ARGUMENT
     PVOID Pointer;
     ULONG Number;
     LONG Signed;
+    QUOTA_LIMITS Quota;
 } PSP_SET_ARGUMENT;
 
 /* Size of a settable class's argument and the right it needs; 0 for classes that cannot be set. */
@@ -78,6 +81,9 @@ static ULONG PspProcessSetShape(PROCESSINFOCLASS Class, PACCESS_MASK Access)
     *Access = PROCESS_SET_INFORMATION;
     switch ((ULONG)Class)
     {
+    case ProcessQuotaLimits:
+        *Access = 0x0100; /* PROCESS_SET_QUOTA */
+        return sizeof(QUOTA_LIMITS);
     case ProcessAccessToken:
         return sizeof(PROCESS_ACCESS_TOKEN);
     case ProcessPriorityClass:
@@ -92,10 +98,13 @@ static ULONG PspProcessSetShape(PROCESSINFOCLASS Class, PACCESS_MASK Access)
     }
 }
 
-static NTSTATUS PspSetProcess(PEPROCESS Process, PROCESSINFOCLASS Class, const PSP_SET_ARGUMENT *Argument, KPROCESSOR_MODE Mode)
+static NTSTATUS PspSetProcess(PEPROCESS Process, PROCESSINFOCLASS Class, const PSP_SET_ARGUMENT *Argument,
+                              KPROCESSOR_MODE Mode)
 {
     switch ((ULONG)Class)
     {
+    case ProcessQuotaLimits:
+        return MmSetWorkingSetLimits(Process, &Argument->Quota);
     case ProcessAccessToken:
         return PspAssignPrimaryToken(Process, Argument->Token.Token, Mode);
     case ProcessPriorityClass:
@@ -111,9 +120,11 @@ static NTSTATUS PspSetProcess(PEPROCESS Process, PROCESSINFOCLASS Class, const P
 }
 
 /**
- * Changes a process: ProcessAccessToken (before it runs), PriorityClass, BasePriority, AffinityMask, DefaultHardErrorMode.
+ * Changes a process: ProcessAccessToken (before it runs), PriorityClass, BasePriority, AffinityMask,
+ * DefaultHardErrorMode.
  *
- * @return STATUS_INFO_LENGTH_MISMATCH, STATUS_INVALID_INFO_CLASS, STATUS_PRIVILEGE_NOT_HELD, STATUS_ACCESS_DENIED. PASSIVE_LEVEL.
+ * @return STATUS_INFO_LENGTH_MISMATCH, STATUS_INVALID_INFO_CLASS, STATUS_PRIVILEGE_NOT_HELD, STATUS_ACCESS_DENIED.
+ *         PASSIVE_LEVEL.
  */
 NTSTATUS NTAPI NtSetInformationProcess(_In_ HANDLE ProcessHandle, _In_ PROCESSINFOCLASS ProcessInformationClass,
                                        _In_reads_bytes_(Length) PVOID ProcessInformation, _In_ ULONG Length)
@@ -171,7 +182,8 @@ static NTSTATUS PspSetThreadPriority(PETHREAD Thread, LONG Priority, KPROCESSOR_
 static NTSTATUS PspSetThreadBasePriority(PETHREAD Thread, LONG Increment)
 {
     BOOLEAN realtime = Thread->ThreadsProcess->Pcb.BasePriority >= LOW_REALTIME_PRIORITY;
-    if (!realtime && (Increment > 2 || Increment < -2) && Increment != 15 && Increment != 16 && Increment != -15 && Increment != -16)
+    if (!realtime && (Increment > 2 || Increment < -2) && Increment != 15 && Increment != 16 && Increment != -15 &&
+        Increment != -16)
     {
         return STATUS_INVALID_PARAMETER;
     }
@@ -202,7 +214,8 @@ static ULONG PspThreadSetShape(THREADINFOCLASS Class, PACCESS_MASK Access)
     }
 }
 
-static NTSTATUS PspSetThread(PETHREAD Thread, THREADINFOCLASS Class, const PSP_SET_ARGUMENT *Argument, KPROCESSOR_MODE Mode)
+static NTSTATUS PspSetThread(PETHREAD Thread, THREADINFOCLASS Class, const PSP_SET_ARGUMENT *Argument,
+                             KPROCESSOR_MODE Mode)
 {
     switch ((ULONG)Class)
     {

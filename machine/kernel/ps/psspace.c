@@ -11,7 +11,10 @@
 /* ntdll's section and what was found in it, made by the first process. */
 PVOID PspNtdllSection;
 static BOOLEAN PspEntriesKnown;
-static struct { ULONG LdrInitializeThunk, RtlUserThreadStart, KiUserExceptionDispatcher, KiUserApcDispatcher; } PspEntryRvas;
+static struct
+{
+    ULONG LdrInitializeThunk, RtlUserThreadStart, KiUserExceptionDispatcher, KiUserApcDispatcher;
+} PspEntryRvas;
 
 static NTSTATUS PspOpenNtdll(PVOID *Section)
 {
@@ -22,8 +25,8 @@ static NTSTATUS PspOpenNtdll(PVOID *Section)
     HANDLE handle;
     NTSTATUS status;
     InitializeObjectAttributes(&attributes, &path, OBJ_CASE_INSENSITIVE | OBJ_KERNEL_HANDLE, NULL, NULL);
-    status = ZwOpenFile(&handle, FILE_READ_DATA | FILE_EXECUTE | SYNCHRONIZE, &attributes, &iosb, FILE_SHARE_READ | FILE_SHARE_DELETE,
-                        FILE_SYNCHRONOUS_IO_NONALERT | FILE_NON_DIRECTORY_FILE);
+    status = ZwOpenFile(&handle, FILE_READ_DATA | FILE_EXECUTE | SYNCHRONIZE, &attributes, &iosb,
+                        FILE_SHARE_READ | FILE_SHARE_DELETE, FILE_SYNCHRONOUS_IO_NONALERT | FILE_NON_DIRECTORY_FILE);
     if (!NT_SUCCESS(status))
     {
         return status;
@@ -131,7 +134,8 @@ static NTSTATUS PspRelocateNtdll(PVOID Base, SIZE_T Size)
         status = PspProtect(Base, image.SizeOfHeaders, PAGE_READONLY);
         for (unsigned i = 0; NT_SUCCESS(status) && PeSection(&image, i, &section) == PeOk; i++)
         {
-            status = PspProtect((PUCHAR)Base + section.Rva, section.VirtualSize, PspSectionProtection(section.Characteristics));
+            status = PspProtect((PUCHAR)Base + section.Rva, section.VirtualSize,
+                                PspSectionProtection(section.Characteristics));
         }
     }
     __except (EXCEPTION_EXECUTE_HANDLER)
@@ -243,7 +247,8 @@ static VOID PspFillTeb(PTEB Teb, PEPROCESS Process, const INITIAL_TEB *Stack, co
     Teb->DeallocationStack = Stack->StackAllocationBase;
 }
 
-/* A zeroed TEB of its own pages. Another thread of the process can write there at once: faults and nonsense are survived. */
+/* A zeroed TEB of its own pages. Another thread of the process can write there at once: faults and nonsense are
+   survived. */
 NTSTATUS PspCreateTeb(PEPROCESS Process, const INITIAL_TEB *Stack, const CLIENT_ID *Cid, PTEB *Teb)
 {
     PVOID base = NULL;

@@ -4,8 +4,8 @@
  */
 #include "psp.h"
 
-/* Room above the first frame of a user thread: home space for four arguments, and 8 bytes so that the stack is aligned as
-   after a call. */
+/* Room above the first frame of a user thread: home space for four arguments, and 8 bytes so that the stack is
+   aligned as after a call. */
 #define PSP_STACK_RESERVE 0x28
 
 /* ---- first routines ---- */
@@ -157,8 +157,8 @@ static NTSTATUS PspEquipThread(PETHREAD Thread, PSP_THREAD_CREATE *Create, PSP_U
         return status;
     }
     KeInitializeThread(&Thread->Tcb, stack, Create->User ? PspUserThreadStartup : PspSystemThreadStartup,
-                       (PKSTART_ROUTINE)Create->StartRoutine, Create->StartContext, Create->User ? &User->Context : NULL, User->Teb,
-                       &Create->Process->Pcb);
+                       (PKSTART_ROUTINE)Create->StartRoutine, Create->StartContext,
+                       Create->User ? &User->Context : NULL, User->Teb, &Create->Process->Pcb);
     Thread->UserStack = Create->User ? User->Stack.StackAllocationBase : NULL;
     Create->Teb = User->Teb;
     return STATUS_SUCCESS;
@@ -185,8 +185,8 @@ static NTSTATUS PspEnlistThread(PETHREAD Thread, PEPROCESS Process)
 }
 
 /*
- * Names nobody, secures and makes the handle. A process or thread belongs to whom its process runs as, whoever makes it. Takes
- * the creation reference.
+ * Names nobody, secures and makes the handle. A process or thread belongs to whom its process runs as, whoever makes
+ * it. Takes the creation reference.
  */
 NTSTATUS PspInsertObject(PVOID Object, POBJECT_TYPE Type, PEPROCESS Process, ACCESS_MASK Access, PHANDLE Handle)
 {
@@ -218,8 +218,9 @@ static NTSTATUS PspAnnounceThread(PETHREAD Thread, PSP_THREAD_CREATE *Create)
 }
 
 /*
- * Makes a thread and starts it. On success Create->Thread is referenced. A thread whose handle cannot be made, or whose process
- * a driver refuses, is started all the same, to run straight into its end: that is how everything it has is taken apart.
+ * Makes a thread and starts it. On success Create->Thread is referenced. A thread whose handle cannot be made, or whose
+ * process a driver refuses, is started all the same, to run straight into its end: that is how everything it has is
+ * taken apart.
  */
 NTSTATUS PspCreateThread(PSP_THREAD_CREATE *Create)
 {
@@ -239,7 +240,8 @@ NTSTATUS PspCreateThread(PSP_THREAD_CREATE *Create)
         goto Exit;
     }
     RtlZeroMemory(user, sizeof(*user));
-    status = ObCreateObject(Create->Mode, PsThreadType, Create->Attributes, Create->Mode, NULL, sizeof(ETHREAD), 0, 0, (PVOID *)&thread);
+    status = ObCreateObject(Create->Mode, PsThreadType, Create->Attributes, Create->Mode, NULL, sizeof(ETHREAD), 0, 0,
+                            (PVOID *)&thread);
     if (!NT_SUCCESS(status))
     {
         goto Exit;
@@ -358,15 +360,21 @@ VOID PspDeleteThread(PVOID Object)
  */
 NTSTATUS NTAPI PsCreateSystemThread(_Out_ PHANDLE ThreadHandle, _In_ ULONG DesiredAccess,
                                     _In_opt_ POBJECT_ATTRIBUTES ObjectAttributes, _In_opt_ HANDLE ProcessHandle,
-                                    _Out_opt_ PCLIENT_ID ClientId, _In_ PKSTART_ROUTINE StartRoutine, _In_opt_ PVOID StartContext)
+                                    _Out_opt_ PCLIENT_ID ClientId, _In_ PKSTART_ROUTINE StartRoutine,
+                                    _In_opt_ PVOID StartContext)
 {
-    PSP_THREAD_CREATE create = {.Mode = KernelMode, .Attributes = ObjectAttributes, .Access = DesiredAccess,
-                                .StartRoutine = (PVOID)StartRoutine, .StartContext = StartContext, .Handle = ThreadHandle};
+    PSP_THREAD_CREATE create = {.Mode = KernelMode,
+                                .Attributes = ObjectAttributes,
+                                .Access = DesiredAccess,
+                                .StartRoutine = (PVOID)StartRoutine,
+                                .StartContext = StartContext,
+                                .Handle = ThreadHandle};
     PEPROCESS process = PsInitialSystemProcess;
     NTSTATUS status;
     if (ProcessHandle != NULL)
     {
-        status = ObReferenceObjectByHandle(ProcessHandle, PROCESS_CREATE_THREAD, PsProcessType, KernelMode, (PVOID *)&process, NULL);
+        status = ObReferenceObjectByHandle(ProcessHandle, PROCESS_CREATE_THREAD, PsProcessType, KernelMode,
+                                           (PVOID *)&process, NULL);
         if (!NT_SUCCESS(status))
         {
             return status;
@@ -473,9 +481,10 @@ static NTSTATUS PspReadThreadAttributes(PPS_ATTRIBUTE_LIST List, KPROCESSOR_MODE
  *         STATUS_INSUFFICIENT_RESOURCES, STATUS_NOT_SUPPORTED (thread in the System process). PASSIVE_LEVEL.
  */
 NTSTATUS NTAPI NtCreateThreadEx(_Out_ PHANDLE ThreadHandle, _In_ ACCESS_MASK DesiredAccess,
-                                _In_opt_ POBJECT_ATTRIBUTES ObjectAttributes, _In_ HANDLE ProcessHandle, _In_ PVOID StartRoutine,
-                                _In_opt_ PVOID Argument, _In_ ULONG CreateFlags, _In_ SIZE_T ZeroBits, _In_ SIZE_T StackCommit,
-                                _In_ SIZE_T StackReserve, _In_opt_ PPS_ATTRIBUTE_LIST AttributeList)
+                                _In_opt_ POBJECT_ATTRIBUTES ObjectAttributes, _In_ HANDLE ProcessHandle,
+                                _In_ PVOID StartRoutine, _In_opt_ PVOID Argument, _In_ ULONG CreateFlags,
+                                _In_ SIZE_T ZeroBits, _In_ SIZE_T StackCommit, _In_ SIZE_T StackReserve,
+                                _In_opt_ PPS_ATTRIBUTE_LIST AttributeList)
 {
     KPROCESSOR_MODE mode = ExGetPreviousMode();
     PSP_THREAD_OUTPUTS outputs = {0};
@@ -498,7 +507,8 @@ NTSTATUS NTAPI NtCreateThreadEx(_Out_ PHANDLE ThreadHandle, _In_ ACCESS_MASK Des
     {
         return STATUS_NOT_SUPPORTED;
     }
-    status = ObReferenceObjectByHandle(ProcessHandle, PROCESS_CREATE_THREAD, PsProcessType, mode, (PVOID *)&process, NULL);
+    status =
+        ObReferenceObjectByHandle(ProcessHandle, PROCESS_CREATE_THREAD, PsProcessType, mode, (PVOID *)&process, NULL);
     if (!NT_SUCCESS(status))
     {
         return status;
@@ -509,9 +519,17 @@ NTSTATUS NTAPI NtCreateThreadEx(_Out_ PHANDLE ThreadHandle, _In_ ACCESS_MASK Des
         return STATUS_NOT_SUPPORTED;
     }
     PSP_THREAD_CREATE create = {
-        .Process = process, .Mode = mode, .Attributes = ObjectAttributes, .Access = DesiredAccess, .StartRoutine = StartRoutine,
-        .StartContext = Argument, .User = TRUE, .Suspended = (CreateFlags & THREAD_CREATE_FLAGS_CREATE_SUSPENDED) != 0,
-        .Hidden = (CreateFlags & PSP_HIDE_FROM_DEBUGGER) != 0, .StackReserve = StackReserve, .StackCommit = StackCommit,
+        .Process = process,
+        .Mode = mode,
+        .Attributes = ObjectAttributes,
+        .Access = DesiredAccess,
+        .StartRoutine = StartRoutine,
+        .StartContext = Argument,
+        .User = TRUE,
+        .Suspended = (CreateFlags & THREAD_CREATE_FLAGS_CREATE_SUSPENDED) != 0,
+        .Hidden = (CreateFlags & PSP_HIDE_FROM_DEBUGGER) != 0,
+        .StackReserve = StackReserve,
+        .StackCommit = StackCommit,
         .Handle = &handle,
     };
     status = PspCreateThread(&create);

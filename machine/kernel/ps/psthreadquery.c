@@ -102,8 +102,8 @@ static NTSTATUS PspQueryTeb(PETHREAD Thread, PVOID Buffer, ULONG Length, KPROCES
     {
         return STATUS_THREAD_IS_TERMINATING;
     }
-    status = MmCopyVirtualMemory(Thread->ThreadsProcess, (PUCHAR)teb + request.TebOffset, PsGetCurrentProcess(), request.TebInformation,
-                                 request.BytesToRead, Mode, &copied);
+    status = MmCopyVirtualMemory(Thread->ThreadsProcess, (PUCHAR)teb + request.TebOffset, PsGetCurrentProcess(),
+                                 request.TebInformation, request.BytesToRead, Mode, &copied);
     ExReleaseRundownProtection(&Thread->ThreadsProcess->RundownProtect);
     return status;
 }

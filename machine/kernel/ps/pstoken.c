@@ -96,8 +96,8 @@ VOID PspClearImpersonation(PETHREAD Thread)
 /**
  * Lets a thread act with another token.
  *
- * Who may not impersonate that client (no SeImpersonatePrivilege, another logon) gets it at SecurityIdentification: he can ask
- * who the client is, not act as him.
+ * Who may not impersonate that client (no SeImpersonatePrivilege, another logon) gets it at SecurityIdentification: he
+ * can ask who the client is, not act as him.
  *
  * @param Token  NULL ends impersonation
  * @return STATUS_INSUFFICIENT_RESOURCES. PASSIVE_LEVEL.
@@ -147,8 +147,8 @@ VOID NTAPI PsRevertThreadToSelf(_Inout_ PETHREAD Thread)
 /** Suspends impersonation and saves it; FALSE if the thread does not impersonate. PASSIVE_LEVEL. */
 BOOLEAN NTAPI PsDisableImpersonation(_Inout_ PETHREAD Thread, _Inout_ PSE_IMPERSONATION_STATE ImpersonationState)
 {
-    ImpersonationState->Token = PsReferenceImpersonationToken(Thread, &ImpersonationState->CopyOnOpen,
-                                                              &ImpersonationState->EffectiveOnly, &ImpersonationState->Level);
+    ImpersonationState->Token = PsReferenceImpersonationToken(
+        Thread, &ImpersonationState->CopyOnOpen, &ImpersonationState->EffectiveOnly, &ImpersonationState->Level);
     if (ImpersonationState->Token == NULL)
     {
         return FALSE;
@@ -160,8 +160,8 @@ BOOLEAN NTAPI PsDisableImpersonation(_Inout_ PETHREAD Thread, _Inout_ PSE_IMPERS
 /** Resumes what PsDisableImpersonation suspended. PASSIVE_LEVEL. */
 VOID NTAPI PsRestoreImpersonation(_Inout_ PETHREAD Thread, _In_ PSE_IMPERSONATION_STATE ImpersonationState)
 {
-    PspSwapImpersonation(Thread, ImpersonationState->Token, ImpersonationState->CopyOnOpen, ImpersonationState->EffectiveOnly,
-                         ImpersonationState->Level); /* takes the reference over */
+    PspSwapImpersonation(Thread, ImpersonationState->Token, ImpersonationState->CopyOnOpen,
+                         ImpersonationState->EffectiveOnly, ImpersonationState->Level); /* takes the reference over */
 }
 
 /** Sets a thread's impersonation token by handle (TOKEN_IMPERSONATE), or ends it with NULL. */
@@ -205,7 +205,8 @@ NTSTATUS PspAssignPrimaryToken(PEPROCESS Process, HANDLE Token, KPROCESSOR_MODE 
 {
     PTOKEN token, own, copy, old;
     KIRQL irql;
-    NTSTATUS status = ObReferenceObjectByHandle(Token, TOKEN_ASSIGN_PRIMARY, SeTokenObjectType, Mode, (PVOID *)&token, NULL);
+    NTSTATUS status =
+        ObReferenceObjectByHandle(Token, TOKEN_ASSIGN_PRIMARY, SeTokenObjectType, Mode, (PVOID *)&token, NULL);
     if (!NT_SUCCESS(status))
     {
         return status;

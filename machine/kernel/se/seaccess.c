@@ -169,8 +169,9 @@ static NTSTATUS SepCheckPrivilegedRights(SEP_CHECK *Check, KPROCESSOR_MODE Mode)
     }
     if (Check->IsOwner && !Check->OwnerRightsSeen)
     {
-        ACCESS_MASK rights = (Check->Maximum ? READ_CONTROL | WRITE_DAC : Check->Remaining & (READ_CONTROL | WRITE_DAC)) &
-                             ~Check->Forbidden;
+        ACCESS_MASK rights =
+            (Check->Maximum ? READ_CONTROL | WRITE_DAC : Check->Remaining & (READ_CONTROL | WRITE_DAC)) &
+            ~Check->Forbidden;
         Check->Granted |= rights;
         Check->Remaining &= ~rights;
     }
@@ -253,11 +254,12 @@ static PPRIVILEGE_SET SepUsedPrivileges(const SEP_CHECK *Check)
  * @param AccessStatus             out: STATUS_ACCESS_DENIED, STATUS_PRIVILEGE_NOT_HELD, STATUS_BAD_IMPERSONATION_LEVEL
  * @return TRUE if everything asked for is granted. PASSIVE_LEVEL.
  */
-BOOLEAN NTAPI SeAccessCheck(_In_ PSECURITY_DESCRIPTOR SecurityDescriptor, _In_ PSECURITY_SUBJECT_CONTEXT SubjectSecurityContext,
-                            _In_ BOOLEAN SubjectContextLocked, _In_ ACCESS_MASK DesiredAccess,
-                            _In_ ACCESS_MASK PreviouslyGrantedAccess, _Out_opt_ PPRIVILEGE_SET *Privileges,
-                            _In_ PGENERIC_MAPPING GenericMapping, _In_ KPROCESSOR_MODE AccessMode,
-                            _Out_ PACCESS_MASK GrantedAccess, _Out_ PNTSTATUS AccessStatus)
+BOOLEAN NTAPI SeAccessCheck(_In_ PSECURITY_DESCRIPTOR SecurityDescriptor,
+                            _In_ PSECURITY_SUBJECT_CONTEXT SubjectSecurityContext, _In_ BOOLEAN SubjectContextLocked,
+                            _In_ ACCESS_MASK DesiredAccess, _In_ ACCESS_MASK PreviouslyGrantedAccess,
+                            _Out_opt_ PPRIVILEGE_SET *Privileges, _In_ PGENERIC_MAPPING GenericMapping,
+                            _In_ KPROCESSOR_MODE AccessMode, _Out_ PACCESS_MASK GrantedAccess,
+                            _Out_ PNTSTATUS AccessStatus)
 {
     SEP_CHECK check = {0};
     BOOLEAN allowed;
@@ -282,7 +284,8 @@ BOOLEAN NTAPI SeAccessCheck(_In_ PSECURITY_DESCRIPTOR SecurityDescriptor, _In_ P
     {
         return FALSE;
     }
-    if (SubjectSecurityContext->ClientToken != NULL && SubjectSecurityContext->ImpersonationLevel < SecurityImpersonation)
+    if (SubjectSecurityContext->ClientToken != NULL &&
+        SubjectSecurityContext->ImpersonationLevel < SecurityImpersonation)
     {
         *AccessStatus = STATUS_BAD_IMPERSONATION_LEVEL;
         return FALSE;

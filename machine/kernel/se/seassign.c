@@ -186,8 +186,8 @@ static NTSTATUS SepChooseDacl(SEP_ASSIGN *A, PSECURITY_DESCRIPTOR Parent, PSECUR
     return STATUS_SUCCESS;
 }
 
-static NTSTATUS SepChooseSacl(SEP_ASSIGN *A, PSECURITY_DESCRIPTOR Parent, PSECURITY_DESCRIPTOR Explicit, BOOLEAN Privileged,
-                              SEP_NEW_DESCRIPTOR *New)
+static NTSTATUS SepChooseSacl(SEP_ASSIGN *A, PSECURITY_DESCRIPTOR Parent, PSECURITY_DESCRIPTOR Explicit,
+                              BOOLEAN Privileged, SEP_NEW_DESCRIPTOR *New)
 {
     SECURITY_DESCRIPTOR_CONTROL control = Explicit == NULL ? 0 : SepControl(Explicit);
     PACL given = Explicit == NULL ? NULL : SepSacl(Explicit);
@@ -209,6 +209,32 @@ static NTSTATUS SepChooseSacl(SEP_ASSIGN *A, PSECURITY_DESCRIPTOR Parent, PSECUR
     return status;
 }
 
+/* What a subject below medium integrity makes is labelled with its level: unlabelled it would count as medium and be
+   out of its maker's own reach. */
+static NTSTATUS SepLabelLow(PTOKEN Token, SEP_NEW_DESCRIPTOR *New)
+{
+    if (New->Sacl != NULL || Token->IntegrityIndex == SEP_NO_INDEX ||
+        SepIntegrityLevel(Token) >= SECURITY_MANDATORY_MEDIUM_RID)
+    {
+        return STATUS_SUCCESS;
+    }
+    PSID sid = Token->UserAndGroups[Token->IntegrityIndex].Sid;
+    ULONG aceSize = SEP_ACE_FIXED + SepSidLength(sid);
+    PACL acl = ExAllocatePoolWithTag(PagedPool, sizeof(ACL) + aceSize, SEP_TAG_DESCRIPTOR);
+    if (acl == NULL)
+    {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    PSYSTEM_MANDATORY_LABEL_ACE ace = (PSYSTEM_MANDATORY_LABEL_ACE)SepFirstAce(acl);
+    *acl = (ACL){.AclRevision = ACL_REVISION, .AclSize = (USHORT)(sizeof(ACL) + aceSize), .AceCount = 1};
+    ace->Header = (ACE_HEADER){.AceType = SYSTEM_MANDATORY_LABEL_ACE_TYPE, .AceSize = (USHORT)aceSize};
+    ace->Mask = SYSTEM_MANDATORY_LABEL_NO_WRITE_UP;
+    RtlCopyMemory(&ace->SidStart, sid, SepSidLength(sid));
+    New->Sacl = acl;
+    New->Control |= SE_SACL_PRESENT;
+    return STATUS_SUCCESS;
+}
+
 /**
  * The security descriptor of a new object.
  *
@@ -220,7 +246,8 @@ static NTSTATUS SepChooseSacl(SEP_ASSIGN *A, PSECURITY_DESCRIPTOR Parent, PSECUR
  * @return STATUS_INVALID_OWNER, STATUS_INVALID_PRIMARY_GROUP, STATUS_PRIVILEGE_NOT_HELD (a SACL), STATUS_NO_TOKEN,
  *         STATUS_INSUFFICIENT_RESOURCES. PASSIVE_LEVEL.
  */
-NTSTATUS NTAPI SeAssignSecurity(_In_opt_ PSECURITY_DESCRIPTOR ParentDescriptor, _In_opt_ PSECURITY_DESCRIPTOR ExplicitDescriptor,
+NTSTATUS NTAPI SeAssignSecurity(_In_opt_ PSECURITY_DESCRIPTOR ParentDescriptor,
+                                _In_opt_ PSECURITY_DESCRIPTOR ExplicitDescriptor,
                                 _Out_ PSECURITY_DESCRIPTOR *NewDescriptor, _In_ BOOLEAN IsDirectoryObject,
                                 _In_ PSECURITY_SUBJECT_CONTEXT SubjectContext, _In_ PGENERIC_MAPPING GenericMapping,
                                 _In_ POOL_TYPE PoolType)
@@ -265,10 +292,14 @@ NTSTATUS NTAPI SeAssignSecurity(_In_opt_ PSECURITY_DESCRIPTOR ParentDescriptor, 
     }
     if (NT_SUCCESS(status))
     {
+        status = SepLabelLow(token, &made);
+    }
+    if (NT_SUCCESS(status))
+    {
         /* Defaulted owner and group are real ones from now on; the bits only steered this call. */
         status = SepBuildDescriptor(assign.Owner, assign.Group, made.Sacl, made.Dacl,
-                                    made.Control & ~(SE_OWNER_DEFAULTED | SE_GROUP_DEFAULTED | SE_DACL_DEFAULTED), PoolType,
-                                    NewDescriptor);
+                                    made.Control & ~(SE_OWNER_DEFAULTED | SE_GROUP_DEFAULTED | SE_DACL_DEFAULTED),
+                                    PoolType, NewDescriptor);
     }
     SeUnlockSubjectContext(SubjectContext);
     if (made.Dacl != NULL)
@@ -288,8 +319,9 @@ NTSTATUS NTAPI SeAssignSecurity(_In_opt_ PSECURITY_DESCRIPTOR ParentDescriptor, 
  * @return STATUS_NOT_SUPPORTED for other flags or an object type GUID, else as SeAssignSecurity. PASSIVE_LEVEL.
  */
 NTSTATUS NTAPI SeAssignSecurityEx(_In_opt_ PSECURITY_DESCRIPTOR ParentDescriptor,
-                                  _In_opt_ PSECURITY_DESCRIPTOR ExplicitDescriptor, _Out_ PSECURITY_DESCRIPTOR *NewDescriptor,
-                                  _In_opt_ GUID *ObjectType, _In_ BOOLEAN IsDirectoryObject, _In_ ULONG AutoInheritFlags,
+                                  _In_opt_ PSECURITY_DESCRIPTOR ExplicitDescriptor,
+                                  _Out_ PSECURITY_DESCRIPTOR *NewDescriptor, _In_opt_ GUID *ObjectType,
+                                  _In_ BOOLEAN IsDirectoryObject, _In_ ULONG AutoInheritFlags,
                                   _In_ PSECURITY_SUBJECT_CONTEXT SubjectContext, _In_ PGENERIC_MAPPING GenericMapping,
                                   _In_ POOL_TYPE PoolType)
 {

@@ -55,8 +55,8 @@ BOOLEAN SepValidAcl(PACL Acl, ULONG Room)
     for (USHORT i = 0; i < Acl->AceCount; i++)
     {
         PACE_HEADER ace = (PACE_HEADER)((PUCHAR)Acl + offset);
-        if (Acl->AclSize - offset < sizeof(ACE_HEADER) || ace->AceSize < sizeof(ACE_HEADER) || (ace->AceSize & 3) != 0 ||
-            ace->AceSize > Acl->AclSize - offset)
+        if (Acl->AclSize - offset < sizeof(ACE_HEADER) || ace->AceSize < sizeof(ACE_HEADER) ||
+            (ace->AceSize & 3) != 0 || ace->AceSize > Acl->AclSize - offset)
         {
             return FALSE;
         }
@@ -198,7 +198,8 @@ NTSTATUS SepCapturePrivileges(const LUID_AND_ATTRIBUTES *Source, ULONG Count, KP
 }
 
 /* An array of SIDs with attributes and the SIDs behind it, in one block. */
-NTSTATUS SepCaptureSids(const SID_AND_ATTRIBUTES *Source, ULONG Count, KPROCESSOR_MODE Mode, PSID_AND_ATTRIBUTES *Captured)
+NTSTATUS SepCaptureSids(const SID_AND_ATTRIBUTES *Source, ULONG Count, KPROCESSOR_MODE Mode,
+                        PSID_AND_ATTRIBUTES *Captured)
 {
     *Captured = NULL;
     if (Count > SEP_MAX_GROUPS)
@@ -206,7 +207,8 @@ NTSTATUS SepCaptureSids(const SID_AND_ATTRIBUTES *Source, ULONG Count, KPROCESSO
         return STATUS_INVALID_PARAMETER;
     }
     SIZE_T arraySize = (Count + 1) * sizeof(SID_AND_ATTRIBUTES);
-    PSID_AND_ATTRIBUTES copy = ExAllocatePoolWithTag(PagedPool, arraySize + Count * ((SEP_MAX_SID + 7) & ~7ULL), SEP_TAG_QUERY);
+    PSID_AND_ATTRIBUTES copy =
+        ExAllocatePoolWithTag(PagedPool, arraySize + Count * ((SEP_MAX_SID + 7) & ~7ULL), SEP_TAG_QUERY);
     if (copy == NULL)
     {
         return STATUS_INSUFFICIENT_RESOURCES;
@@ -328,8 +330,8 @@ static NTSTATUS SepMeasureParts(SEP_DESCRIPTOR_PARTS *Parts, KPROCESSOR_MODE Mod
  * @return STATUS_UNKNOWN_REVISION, STATUS_INVALID_SID, STATUS_INVALID_ACL, STATUS_INVALID_SECURITY_DESCR,
  *         STATUS_INSUFFICIENT_RESOURCES, what probing raised. PASSIVE_LEVEL.
  */
-NTSTATUS SeCaptureSecurityDescriptor(_In_ PSECURITY_DESCRIPTOR Descriptor, _In_ KPROCESSOR_MODE Mode, _In_ POOL_TYPE Pool,
-                                     _In_ BOOLEAN Force, _Out_ PSECURITY_DESCRIPTOR *Captured)
+NTSTATUS SeCaptureSecurityDescriptor(_In_ PSECURITY_DESCRIPTOR Descriptor, _In_ KPROCESSOR_MODE Mode,
+                                     _In_ POOL_TYPE Pool, _In_ BOOLEAN Force, _Out_ PSECURITY_DESCRIPTOR *Captured)
 {
     SEP_DESCRIPTOR_PARTS parts = {0};
     ULONG total;

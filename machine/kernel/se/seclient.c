@@ -4,8 +4,9 @@
  */
 #include "sep.h"
 
-static NTSTATUS SepFillClient(PTOKEN Token, BOOLEAN Impersonating, BOOLEAN EffectiveOnly, SECURITY_IMPERSONATION_LEVEL Level,
-                              PSECURITY_QUALITY_OF_SERVICE Qos, BOOLEAN Remote, PSECURITY_CLIENT_CONTEXT Client)
+static NTSTATUS SepFillClient(PTOKEN Token, BOOLEAN Impersonating, BOOLEAN EffectiveOnly,
+                              SECURITY_IMPERSONATION_LEVEL Level, PSECURITY_QUALITY_OF_SERVICE Qos, BOOLEAN Remote,
+                              PSECURITY_CLIENT_CONTEXT Client)
 {
     if (Impersonating)
     {
@@ -26,8 +27,8 @@ static NTSTATUS SepFillClient(PTOKEN Token, BOOLEAN Impersonating, BOOLEAN Effec
     if (Qos->ContextTrackingMode == SECURITY_STATIC_TRACKING)
     {
         PTOKEN copy;
-        NTSTATUS status = SepDuplicateToken(Token, NULL, Qos->EffectiveOnly, TokenImpersonation, Qos->ImpersonationLevel,
-                                            KernelMode, &copy);
+        NTSTATUS status = SepDuplicateToken(Token, NULL, Qos->EffectiveOnly, TokenImpersonation,
+                                            Qos->ImpersonationLevel, KernelMode, &copy);
         if (!NT_SUCCESS(status))
         {
             return status;
@@ -68,7 +69,8 @@ NTSTATUS NTAPI SeCreateClientSecurity(_In_ PETHREAD ClientThread, _In_ PSECURITY
     {
         token = PsReferencePrimaryToken(ClientThread->ThreadsProcess);
     }
-    NTSTATUS status = SepFillClient(token, impersonating, effectiveOnly, level, ClientSecurityQos, RemoteSession, ClientContext);
+    NTSTATUS status =
+        SepFillClient(token, impersonating, effectiveOnly, level, ClientSecurityQos, RemoteSession, ClientContext);
     ObDereferenceObject(token);
     return status;
 }
@@ -76,7 +78,8 @@ NTSTATUS NTAPI SeCreateClientSecurity(_In_ PETHREAD ClientThread, _In_ PSECURITY
 /** SeCreateClientSecurity for a captured subject. PASSIVE_LEVEL. */
 NTSTATUS NTAPI SeCreateClientSecurityFromSubjectContext(_In_ PSECURITY_SUBJECT_CONTEXT SubjectContext,
                                                         _In_ PSECURITY_QUALITY_OF_SERVICE ClientSecurityQos,
-                                                        _In_ BOOLEAN ServerIsRemote, _Out_ PSECURITY_CLIENT_CONTEXT ClientContext)
+                                                        _In_ BOOLEAN ServerIsRemote,
+                                                        _Out_ PSECURITY_CLIENT_CONTEXT ClientContext)
 {
     RtlZeroMemory(ClientContext, sizeof(*ClientContext));
     return SepFillClient(SepEffectiveToken(SubjectContext), SubjectContext->ClientToken != NULL, FALSE,
@@ -93,8 +96,8 @@ NTSTATUS NTAPI SeImpersonateClientEx(_In_ PSECURITY_CLIENT_CONTEXT ClientContext
 {
     BOOLEAN effectiveOnly = ClientContext->DirectlyAccessClientToken ? ClientContext->DirectAccessEffectiveOnly
                                                                      : ClientContext->SecurityQos.EffectiveOnly;
-    return PsImpersonateClient(ServerThread == NULL ? PsGetCurrentThread() : ServerThread, ClientContext->ClientToken, TRUE,
-                               effectiveOnly, ClientContext->SecurityQos.ImpersonationLevel);
+    return PsImpersonateClient(ServerThread == NULL ? PsGetCurrentThread() : ServerThread, ClientContext->ClientToken,
+                               TRUE, effectiveOnly, ClientContext->SecurityQos.ImpersonationLevel);
 }
 
 /** SeImpersonateClientEx without an answer. PASSIVE_LEVEL. */

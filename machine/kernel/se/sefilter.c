@@ -63,8 +63,8 @@ static VOID SepRemovePrivileges(PTOKEN Token, ULONG Flags, const LUID_AND_ATTRIB
     {
         LUID luid = Token->Privileges[i].Luid;
         BOOLEAN traverse = luid.HighPart == 0 && luid.LowPart == SE_CHANGE_NOTIFY_PRIVILEGE;
-        if (((Flags & DISABLE_MAX_PRIVILEGE) != 0 && !traverse) || ((Flags & LUA_TOKEN) != 0 && !SepIsUserPrivilege(luid)) ||
-            SepPrivilegeListed(Delete, DeleteCount, luid))
+        if (((Flags & DISABLE_MAX_PRIVILEGE) != 0 && !traverse) ||
+            ((Flags & LUA_TOKEN) != 0 && !SepIsUserPrivilege(luid)) || SepPrivilegeListed(Delete, DeleteCount, luid))
         {
             continue;
         }
@@ -122,7 +122,8 @@ static VOID SepFilterGroups(PTOKEN Token, ULONG Flags, const SID_AND_ATTRIBUTES 
             }
             continue;
         }
-        if (SepListed(Disable, DisableCount, group->Sid) || ((Flags & LUA_TOKEN) != 0 && i != 0 && SepIsPowerGroup(group->Sid)))
+        if (SepListed(Disable, DisableCount, group->Sid) ||
+            ((Flags & LUA_TOKEN) != 0 && i != 0 && SepIsPowerGroup(group->Sid)))
         {
             SepDenyOnly(group, i == 0);
             if (i == Token->DefaultOwnerIndex && i != 0)
@@ -185,7 +186,7 @@ NTSTATUS SepFilterToken(PTOKEN Existing, ULONG Flags, const SID_AND_ATTRIBUTES *
                                                : SepIntersect(Existing, Restrict, RestrictCount, restricting);
     if (RestrictCount != 0 && parts.RestrictedCount == 0)
     {
-        status = STATUS_INVALID_PARAMETER; /* the two lists have nothing in common: an empty list would lift the restriction */
+        status = STATUS_INVALID_PARAMETER; /* nothing in common: an empty list would lift the restriction */
     }
     else
     {
@@ -280,8 +281,8 @@ static NTSTATUS SepReadCount(const VOID *Source, KPROCESSOR_MODE Mode, PULONG Co
     return STATUS_SUCCESS;
 }
 
-static NTSTATUS SepCaptureFilter(SEP_FILTER_ARGUMENTS *A, PTOKEN_GROUPS Disable, PTOKEN_PRIVILEGES Delete, PTOKEN_GROUPS Restrict,
-                                 KPROCESSOR_MODE Mode)
+static NTSTATUS SepCaptureFilter(SEP_FILTER_ARGUMENTS *A, PTOKEN_GROUPS Disable, PTOKEN_PRIVILEGES Delete,
+                                 PTOKEN_GROUPS Restrict, KPROCESSOR_MODE Mode)
 {
     NTSTATUS status = SepReadCount(Disable, Mode, &A->DisableCount);
     if (NT_SUCCESS(status))
@@ -337,8 +338,8 @@ NTSTATUS NTAPI NtFilterToken(_In_ HANDLE ExistingTokenHandle, _In_ ULONG Flags, 
     {
         return GetExceptionCode();
     }
-    status = ObReferenceObjectByHandle(ExistingTokenHandle, TOKEN_DUPLICATE, SeTokenObjectType, mode, (PVOID *)&existing,
-                                       &information);
+    status = ObReferenceObjectByHandle(ExistingTokenHandle, TOKEN_DUPLICATE, SeTokenObjectType, mode,
+                                       (PVOID *)&existing, &information);
     if (!NT_SUCCESS(status))
     {
         return status;

@@ -13,7 +13,8 @@ NTSTATUS SepReferenceTokenByHandle(HANDLE Handle, ACCESS_MASK Access, KPROCESSOR
 {
     BOOLEAN copyOnOpen, effectiveOnly;
     SECURITY_IMPERSONATION_LEVEL level;
-    if (Handle != SEP_CURRENT_PROCESS_TOKEN && Handle != SEP_CURRENT_THREAD_TOKEN && Handle != SEP_CURRENT_EFFECTIVE_TOKEN)
+    if (Handle != SEP_CURRENT_PROCESS_TOKEN && Handle != SEP_CURRENT_THREAD_TOKEN &&
+        Handle != SEP_CURRENT_EFFECTIVE_TOKEN)
     {
         return ObReferenceObjectByHandle(Handle, Access, SeTokenObjectType, Mode, (PVOID *)Token, NULL);
     }
@@ -73,8 +74,8 @@ static NTSTATUS SepReturnHandle(PHANDLE Target, HANDLE Handle)
  * @param HandleAttributes  OBJ_INHERIT; OBJ_KERNEL_HANDLE for kernel callers
  * @return STATUS_ACCESS_DENIED, STATUS_INVALID_HANDLE. PASSIVE_LEVEL.
  */
-NTSTATUS NTAPI NtOpenProcessTokenEx(_In_ HANDLE ProcessHandle, _In_ ACCESS_MASK DesiredAccess, _In_ ULONG HandleAttributes,
-                                    _Out_ PHANDLE TokenHandle)
+NTSTATUS NTAPI NtOpenProcessTokenEx(_In_ HANDLE ProcessHandle, _In_ ACCESS_MASK DesiredAccess,
+                                    _In_ ULONG HandleAttributes, _Out_ PHANDLE TokenHandle)
 {
     KPROCESSOR_MODE mode = ExGetPreviousMode();
     PEPROCESS process;
@@ -85,7 +86,8 @@ NTSTATUS NTAPI NtOpenProcessTokenEx(_In_ HANDLE ProcessHandle, _In_ ACCESS_MASK 
         return status;
     }
     HandleAttributes &= OBJ_INHERIT | (mode == KernelMode ? OBJ_KERNEL_HANDLE : 0);
-    status = ObReferenceObjectByHandle(ProcessHandle, PROCESS_QUERY_LIMITED_INFORMATION, PsProcessType, mode, (PVOID *)&process, NULL);
+    status = ObReferenceObjectByHandle(ProcessHandle, PROCESS_QUERY_LIMITED_INFORMATION, PsProcessType, mode,
+                                       (PVOID *)&process, NULL);
     if (!NT_SUCCESS(status))
     {
         return status;
@@ -125,7 +127,8 @@ NTSTATUS NTAPI NtOpenThreadTokenEx(_In_ HANDLE ThreadHandle, _In_ ACCESS_MASK De
         return status;
     }
     HandleAttributes &= OBJ_INHERIT | (mode == KernelMode ? OBJ_KERNEL_HANDLE : 0);
-    status = ObReferenceObjectByHandle(ThreadHandle, THREAD_QUERY_LIMITED_INFORMATION, PsThreadType, mode, (PVOID *)&thread, NULL);
+    status = ObReferenceObjectByHandle(ThreadHandle, THREAD_QUERY_LIMITED_INFORMATION, PsThreadType, mode,
+                                       (PVOID *)&thread, NULL);
     if (!NT_SUCCESS(status))
     {
         return status;
@@ -182,7 +185,8 @@ NTSTATUS NTAPI NtOpenThreadToken(_In_ HANDLE ThreadHandle, _In_ ACCESS_MASK Desi
 }
 
 /* The impersonation level the caller asks for in his attributes; SecurityAnonymous if he says nothing. */
-static NTSTATUS SepCaptureLevel(POBJECT_ATTRIBUTES Attributes, KPROCESSOR_MODE Mode, SECURITY_IMPERSONATION_LEVEL *Level)
+static NTSTATUS SepCaptureLevel(POBJECT_ATTRIBUTES Attributes, KPROCESSOR_MODE Mode,
+                                SECURITY_IMPERSONATION_LEVEL *Level)
 {
     *Level = SecurityAnonymous;
     __try
@@ -221,8 +225,8 @@ static NTSTATUS SepCaptureLevel(POBJECT_ATTRIBUTES Attributes, KPROCESSOR_MODE M
  *         STATUS_INVALID_PARAMETER, STATUS_ACCESS_DENIED. PASSIVE_LEVEL.
  */
 NTSTATUS NTAPI NtDuplicateToken(_In_ HANDLE ExistingTokenHandle, _In_ ACCESS_MASK DesiredAccess,
-                                _In_ POBJECT_ATTRIBUTES ObjectAttributes, _In_ BOOLEAN EffectiveOnly, _In_ TOKEN_TYPE TokenType,
-                                _Out_ PHANDLE NewTokenHandle)
+                                _In_ POBJECT_ATTRIBUTES ObjectAttributes, _In_ BOOLEAN EffectiveOnly,
+                                _In_ TOKEN_TYPE TokenType, _Out_ PHANDLE NewTokenHandle)
 {
     KPROCESSOR_MODE mode = ExGetPreviousMode();
     SECURITY_IMPERSONATION_LEVEL level;
@@ -243,14 +247,15 @@ NTSTATUS NTAPI NtDuplicateToken(_In_ HANDLE ExistingTokenHandle, _In_ ACCESS_MAS
     {
         return status;
     }
-    status = ObReferenceObjectByHandle(ExistingTokenHandle, TOKEN_DUPLICATE, SeTokenObjectType, mode, (PVOID *)&existing,
-                                       &information);
+    status = ObReferenceObjectByHandle(ExistingTokenHandle, TOKEN_DUPLICATE, SeTokenObjectType, mode,
+                                       (PVOID *)&existing, &information);
     if (!NT_SUCCESS(status))
     {
         return status;
     }
     if (existing->Type == TokenImpersonation &&
-        (TokenType == TokenPrimary ? existing->ImpersonationLevel < SecurityImpersonation : level > existing->ImpersonationLevel))
+        (TokenType == TokenPrimary ? existing->ImpersonationLevel < SecurityImpersonation
+                                   : level > existing->ImpersonationLevel))
     {
         status = STATUS_BAD_IMPERSONATION_LEVEL;
     }
@@ -260,7 +265,8 @@ NTSTATUS NTAPI NtDuplicateToken(_In_ HANDLE ExistingTokenHandle, _In_ ACCESS_MAS
     }
     if (NT_SUCCESS(status))
     {
-        status = ObInsertObject(copy, NULL, DesiredAccess != 0 ? DesiredAccess : information.GrantedAccess, 0, NULL, &handle);
+        status = ObInsertObject(copy, NULL, DesiredAccess != 0 ? DesiredAccess : information.GrantedAccess, 0, NULL,
+                                &handle);
     }
     ObDereferenceObject(existing);
     return NT_SUCCESS(status) ? SepReturnHandle(NewTokenHandle, handle) : status;

@@ -2,8 +2,8 @@
 /*
  * SE, private: tokens, and the pieces of security descriptors.
  *
- * One resource guards the changeable parts of all tokens (privilege attributes, group attributes, defaults). What SIDs a
- * token has and where they lie never changes after its creation.
+ * One resource guards the changeable parts of all tokens (privilege attributes, group attributes, defaults). What SIDs
+ * a token has and where they lie never changes after its creation.
  */
 #pragma once
 
@@ -136,12 +136,14 @@ NTSTATUS SepFilterToken(PTOKEN Existing, ULONG Flags, const SID_AND_ATTRIBUTES *
                         ULONG RestrictCount, PTOKEN *Filtered);
 
 /* ---- privileges ---- */
-BOOLEAN SepPrivilegeCheck(PTOKEN Token, PLUID_AND_ATTRIBUTES Privileges, ULONG Count, BOOLEAN AllNecessary, KPROCESSOR_MODE Mode);
+BOOLEAN SepPrivilegeCheck(PTOKEN Token, PLUID_AND_ATTRIBUTES Privileges, ULONG Count, BOOLEAN AllNecessary,
+                          KPROCESSOR_MODE Mode);
 BOOLEAN SepSinglePrivilege(PTOKEN Token, LUID Privilege, KPROCESSOR_MODE Mode);
 PPRIVILEGE_SET SepAllocatePrivileges(ULONG Count);
 
 /* ---- captured arguments (secapture.c): pool blocks, free with ExFreePool ---- */
-NTSTATUS SepCaptureSids(const SID_AND_ATTRIBUTES *Source, ULONG Count, KPROCESSOR_MODE Mode, PSID_AND_ATTRIBUTES *Captured);
+NTSTATUS SepCaptureSids(const SID_AND_ATTRIBUTES *Source, ULONG Count, KPROCESSOR_MODE Mode,
+                        PSID_AND_ATTRIBUTES *Captured);
 NTSTATUS SepCapturePrivileges(const LUID_AND_ATTRIBUTES *Source, ULONG Count, KPROCESSOR_MODE Mode,
                               PLUID_AND_ATTRIBUTES *Captured);
 NTSTATUS SepCaptureSid(PSID Source, KPROCESSOR_MODE Mode, PSID *Captured);
@@ -165,8 +167,8 @@ PSID SepOwner(PSECURITY_DESCRIPTOR Descriptor);
 PSID SepGroup(PSECURITY_DESCRIPTOR Descriptor);
 PACL SepDacl(PSECURITY_DESCRIPTOR Descriptor);  /* NULL if absent or null */
 PACL SepSacl(PSECURITY_DESCRIPTOR Descriptor);
-NTSTATUS SepBuildDescriptor(PSID Owner, PSID Group, PACL Sacl, PACL Dacl, SECURITY_DESCRIPTOR_CONTROL Control, POOL_TYPE Pool,
-                            PSECURITY_DESCRIPTOR *Descriptor);
+NTSTATUS SepBuildDescriptor(PSID Owner, PSID Group, PACL Sacl, PACL Dacl, SECURITY_DESCRIPTOR_CONTROL Control,
+                            POOL_TYPE Pool, PSECURITY_DESCRIPTOR *Descriptor);
 static inline SECURITY_DESCRIPTOR_CONTROL SepControl(PSECURITY_DESCRIPTOR Descriptor)
 {
     return ((PISECURITY_DESCRIPTOR)Descriptor)->Control;

@@ -6,7 +6,8 @@
 
 /* ---- privileges ---- */
 
-BOOLEAN SepPrivilegeCheck(PTOKEN Token, PLUID_AND_ATTRIBUTES Privileges, ULONG Count, BOOLEAN AllNecessary, KPROCESSOR_MODE Mode)
+BOOLEAN SepPrivilegeCheck(PTOKEN Token, PLUID_AND_ATTRIBUTES Privileges, ULONG Count, BOOLEAN AllNecessary,
+                          KPROCESSOR_MODE Mode)
 {
     ULONG held = 0;
     if (Mode == KernelMode)
@@ -44,7 +45,8 @@ BOOLEAN SepSinglePrivilege(PTOKEN Token, LUID Privilege, KPROCESSOR_MODE Mode)
 /**
  * Does the caller hold these privileges, enabled?
  *
- * @param RequiredPrivileges  Control PRIVILEGE_SET_ALL_NECESSARY or any; those held are marked SE_PRIVILEGE_USED_FOR_ACCESS
+ * @param RequiredPrivileges  Control PRIVILEGE_SET_ALL_NECESSARY or any; those held are marked
+ *                            SE_PRIVILEGE_USED_FOR_ACCESS
  * @param AccessMode          KernelMode: always TRUE. PASSIVE_LEVEL.
  */
 BOOLEAN NTAPI SePrivilegeCheck(_Inout_ PPRIVILEGE_SET RequiredPrivileges, _In_ PSECURITY_SUBJECT_CONTEXT SubjectContext,
@@ -54,7 +56,8 @@ BOOLEAN NTAPI SePrivilegeCheck(_Inout_ PPRIVILEGE_SET RequiredPrivileges, _In_ P
     {
         return FALSE;
     }
-    return SepPrivilegeCheck(SepEffectiveToken(SubjectContext), RequiredPrivileges->Privilege, RequiredPrivileges->PrivilegeCount,
+    return SepPrivilegeCheck(SepEffectiveToken(SubjectContext), RequiredPrivileges->Privilege,
+                             RequiredPrivileges->PrivilegeCount,
                              (RequiredPrivileges->Control & PRIVILEGE_SET_ALL_NECESSARY) != 0, AccessMode);
 }
 
@@ -165,7 +168,9 @@ VOID NTAPI SeReleaseSubjectContext(_Inout_ PSECURITY_SUBJECT_CONTEXT SubjectCont
     }
 }
 
-/** Keeps the tokens of a context from changing until SeUnlockSubjectContext, for several checks in a row. PASSIVE_LEVEL. */
+/**
+ * Keeps the tokens of a context from changing until SeUnlockSubjectContext, for several checks in a row. PASSIVE_LEVEL.
+ */
 VOID NTAPI SeLockSubjectContext(_In_ PSECURITY_SUBJECT_CONTEXT SubjectContext)
 {
     SepLockTokensShared();
@@ -213,8 +218,8 @@ NTSTATUS SeCreateAccessState(_Out_ PACCESS_STATE State, _Out_ PVOID AuxData, _In
     return STATUS_SUCCESS;
 }
 
-NTSTATUS SeCreateAccessStateFor(_In_ PEPROCESS Process, _Out_ PACCESS_STATE State, _Out_ PVOID AuxData, _In_ ACCESS_MASK Access,
-                                _In_opt_ PGENERIC_MAPPING Mapping)
+NTSTATUS SeCreateAccessStateFor(_In_ PEPROCESS Process, _Out_ PACCESS_STATE State, _Out_ PVOID AuxData,
+                                _In_ ACCESS_MASK Access, _In_opt_ PGENERIC_MAPPING Mapping)
 {
     NTSTATUS status = SeCreateAccessState(State, AuxData, Access, Mapping);
     if (NT_SUCCESS(status))

@@ -15,12 +15,14 @@ static PVOID SepPart(PSECURITY_DESCRIPTOR Descriptor, ULONG RelativeOffset, PVOI
 
 PSID SepOwner(PSECURITY_DESCRIPTOR Descriptor)
 {
-    return SepPart(Descriptor, ((PISECURITY_DESCRIPTOR_RELATIVE)Descriptor)->Owner, ((PISECURITY_DESCRIPTOR)Descriptor)->Owner);
+    return SepPart(Descriptor, ((PISECURITY_DESCRIPTOR_RELATIVE)Descriptor)->Owner,
+                   ((PISECURITY_DESCRIPTOR)Descriptor)->Owner);
 }
 
 PSID SepGroup(PSECURITY_DESCRIPTOR Descriptor)
 {
-    return SepPart(Descriptor, ((PISECURITY_DESCRIPTOR_RELATIVE)Descriptor)->Group, ((PISECURITY_DESCRIPTOR)Descriptor)->Group);
+    return SepPart(Descriptor, ((PISECURITY_DESCRIPTOR_RELATIVE)Descriptor)->Group,
+                   ((PISECURITY_DESCRIPTOR)Descriptor)->Group);
 }
 
 PACL SepDacl(PSECURITY_DESCRIPTOR Descriptor)
@@ -29,7 +31,8 @@ PACL SepDacl(PSECURITY_DESCRIPTOR Descriptor)
     {
         return NULL;
     }
-    return SepPart(Descriptor, ((PISECURITY_DESCRIPTOR_RELATIVE)Descriptor)->Dacl, ((PISECURITY_DESCRIPTOR)Descriptor)->Dacl);
+    return SepPart(Descriptor, ((PISECURITY_DESCRIPTOR_RELATIVE)Descriptor)->Dacl,
+                   ((PISECURITY_DESCRIPTOR)Descriptor)->Dacl);
 }
 
 PACL SepSacl(PSECURITY_DESCRIPTOR Descriptor)
@@ -38,7 +41,8 @@ PACL SepSacl(PSECURITY_DESCRIPTOR Descriptor)
     {
         return NULL;
     }
-    return SepPart(Descriptor, ((PISECURITY_DESCRIPTOR_RELATIVE)Descriptor)->Sacl, ((PISECURITY_DESCRIPTOR)Descriptor)->Sacl);
+    return SepPart(Descriptor, ((PISECURITY_DESCRIPTOR_RELATIVE)Descriptor)->Sacl,
+                   ((PISECURITY_DESCRIPTOR)Descriptor)->Sacl);
 }
 
 static ULONG SepAppend(PISECURITY_DESCRIPTOR_RELATIVE Out, ULONG Offset, const VOID *Part, ULONG Length, PULONG Field)
@@ -76,8 +80,8 @@ static VOID SepBuildInto(PISECURITY_DESCRIPTOR_RELATIVE Out, PSID Owner, PSID Gr
 }
 
 /* A self-relative descriptor in pool; the caller frees it with ExFreePool. */
-NTSTATUS SepBuildDescriptor(PSID Owner, PSID Group, PACL Sacl, PACL Dacl, SECURITY_DESCRIPTOR_CONTROL Control, POOL_TYPE Pool,
-                            PSECURITY_DESCRIPTOR *Descriptor)
+NTSTATUS SepBuildDescriptor(PSID Owner, PSID Group, PACL Sacl, PACL Dacl, SECURITY_DESCRIPTOR_CONTROL Control,
+                            POOL_TYPE Pool, PSECURITY_DESCRIPTOR *Descriptor)
 {
     ULONG length = SepBuiltLength(Owner, Group, Sacl, Dacl);
     PSECURITY_DESCRIPTOR out = ExAllocatePoolWithTag(Pool, length, SEP_TAG_DESCRIPTOR);
@@ -97,7 +101,8 @@ static BOOLEAN SepValidPart(ULONG Offset, ULONG Length)
 }
 
 /** Is this a self-relative descriptor that lies within Length bytes and is sound inside? <= APC_LEVEL. */
-BOOLEAN NTAPI SeValidSecurityDescriptor(_In_ ULONG Length, _In_reads_bytes_(Length) PSECURITY_DESCRIPTOR SecurityDescriptor)
+BOOLEAN NTAPI SeValidSecurityDescriptor(_In_ ULONG Length,
+                                        _In_reads_bytes_(Length) PSECURITY_DESCRIPTOR SecurityDescriptor)
 {
     PISECURITY_DESCRIPTOR_RELATIVE relative = SecurityDescriptor;
     if (Length < sizeof(*relative) || relative->Revision != SECURITY_DESCRIPTOR_REVISION ||
@@ -189,7 +194,8 @@ static NTSTATUS SepMapAcl(PACL Source, PGENERIC_MAPPING Mapping, PACL *Mapped)
     PACE_HEADER ace = SepFirstAce(copy);
     for (USHORT i = 0; i < copy->AceCount; i++, ace = SepNextAce(ace))
     {
-        if (SepAceSid(ace) != NULL && (ace->AceFlags & INHERIT_ONLY_ACE) == 0 && ace->AceType != SYSTEM_MANDATORY_LABEL_ACE_TYPE)
+        if (SepAceSid(ace) != NULL && (ace->AceFlags & INHERIT_ONLY_ACE) == 0 &&
+            ace->AceType != SYSTEM_MANDATORY_LABEL_ACE_TYPE)
         {
             RtlMapGenericMask(&((PACCESS_ALLOWED_ACE)ace)->Mask, Mapping);
         }
@@ -218,13 +224,13 @@ static BOOLEAN SepOwnerAllowed(PSID Owner)
  *
  * @param SecurityDescriptor         the new parts
  * @param ObjectsSecurityDescriptor  in: the old one, left as it is; out: the new one from PoolType, freed by the caller
- * @return STATUS_NO_SECURITY_ON_OBJECT, STATUS_INVALID_OWNER, STATUS_INVALID_PRIMARY_GROUP, STATUS_INSUFFICIENT_RESOURCES.
- *         PASSIVE_LEVEL.
+ * @return STATUS_NO_SECURITY_ON_OBJECT, STATUS_INVALID_OWNER, STATUS_INVALID_PRIMARY_GROUP,
+ *         STATUS_INSUFFICIENT_RESOURCES. PASSIVE_LEVEL.
  */
 NTSTATUS NTAPI SeSetSecurityDescriptorInfo(_In_opt_ PVOID Object, _In_ PSECURITY_INFORMATION SecurityInformation,
                                            _In_ PSECURITY_DESCRIPTOR SecurityDescriptor,
-                                           _Inout_ PSECURITY_DESCRIPTOR *ObjectsSecurityDescriptor, _In_ POOL_TYPE PoolType,
-                                           _In_ PGENERIC_MAPPING GenericMapping)
+                                           _Inout_ PSECURITY_DESCRIPTOR *ObjectsSecurityDescriptor,
+                                           _In_ POOL_TYPE PoolType, _In_ PGENERIC_MAPPING GenericMapping)
 {
     PSECURITY_DESCRIPTOR old = *ObjectsSecurityDescriptor;
     SECURITY_INFORMATION change = *SecurityInformation;
@@ -254,15 +260,15 @@ NTSTATUS NTAPI SeSetSecurityDescriptorInfo(_In_opt_ PVOID Object, _In_ PSECURITY
     {
         status = SepMapAcl(SepDacl(SecurityDescriptor), GenericMapping, &dacl);
         newDacl = dacl;
-        control = (control & ~(SE_DACL_PRESENT | SE_DACL_DEFAULTED | SE_DACL_PROTECTED | SE_DACL_AUTO_INHERITED)) | SE_DACL_PRESENT |
-                  (SepControl(SecurityDescriptor) & SE_DACL_PROTECTED);
+        control = (control & ~(SE_DACL_PRESENT | SE_DACL_DEFAULTED | SE_DACL_PROTECTED | SE_DACL_AUTO_INHERITED)) |
+                  SE_DACL_PRESENT | (SepControl(SecurityDescriptor) & SE_DACL_PROTECTED);
     }
     if (NT_SUCCESS(status) && (change & (SACL_SECURITY_INFORMATION | LABEL_SECURITY_INFORMATION)) != 0)
     {
         status = SepMapAcl(SepSacl(SecurityDescriptor), GenericMapping, &sacl);
         newSacl = sacl;
-        control = (control & ~(SE_SACL_PRESENT | SE_SACL_DEFAULTED | SE_SACL_PROTECTED | SE_SACL_AUTO_INHERITED)) | SE_SACL_PRESENT |
-                  (SepControl(SecurityDescriptor) & SE_SACL_PROTECTED);
+        control = (control & ~(SE_SACL_PRESENT | SE_SACL_DEFAULTED | SE_SACL_PROTECTED | SE_SACL_AUTO_INHERITED)) |
+                  SE_SACL_PRESENT | (SepControl(SecurityDescriptor) & SE_SACL_PROTECTED);
     }
     if (NT_SUCCESS(status))
     {

@@ -73,8 +73,8 @@ static BOOLEAN SepPrivilegeEnabled(PTOKEN Token, ULONG Privilege)
 /* The flags that lookups read without the lock follow the arrays; lock held or token still private. */
 VOID SepUpdateTokenFlags(PTOKEN Token)
 {
-    ULONG flags = Token->Flags & ~(TOKEN_HAS_TRAVERSE_PRIVILEGE | TOKEN_HAS_BACKUP_PRIVILEGE | TOKEN_HAS_RESTORE_PRIVILEGE |
-                                   TOKEN_HAS_IMPERSONATE_PRIVILEGE | TOKEN_IS_RESTRICTED);
+    ULONG flags = Token->Flags & ~(TOKEN_HAS_TRAVERSE_PRIVILEGE | TOKEN_HAS_BACKUP_PRIVILEGE |
+                                   TOKEN_HAS_RESTORE_PRIVILEGE | TOKEN_HAS_IMPERSONATE_PRIVILEGE | TOKEN_IS_RESTRICTED);
     flags |= SepPrivilegeEnabled(Token, SE_CHANGE_NOTIFY_PRIVILEGE) ? TOKEN_HAS_TRAVERSE_PRIVILEGE : 0;
     flags |= SepPrivilegeEnabled(Token, SE_BACKUP_PRIVILEGE) ? TOKEN_HAS_BACKUP_PRIVILEGE : 0;
     flags |= SepPrivilegeEnabled(Token, SE_RESTORE_PRIVILEGE) ? TOKEN_HAS_RESTORE_PRIVILEGE : 0;
@@ -110,8 +110,8 @@ static SIZE_T SepSidsSize(const SID_AND_ATTRIBUTES *Sids, ULONG Count)
 static NTSTATUS SepFillToken(PTOKEN Token, const SEP_TOKEN_PARTS *Parts)
 {
     SIZE_T privileges = (Parts->PrivilegeCount * sizeof(LUID_AND_ATTRIBUTES) + 7) & ~(SIZE_T)7;
-    SIZE_T size = SepSidsSize(Parts->Groups, Parts->GroupCount) + SepSidsSize(Parts->Restricted, Parts->RestrictedCount) +
-                  privileges;
+    SIZE_T size = SepSidsSize(Parts->Groups, Parts->GroupCount) +
+                  SepSidsSize(Parts->Restricted, Parts->RestrictedCount) + privileges;
     PUCHAR room = ExAllocatePoolWithTag(PagedPool, size, SEP_TAG_TOKEN);
     if (room == NULL)
     {
@@ -154,7 +154,8 @@ NTSTATUS SepCreateToken(const SEP_TOKEN_PARTS *Parts, TOKEN_TYPE Type, SECURITY_
                         POBJECT_ATTRIBUTES Attributes, KPROCESSOR_MODE Mode, PTOKEN *Token)
 {
     PTOKEN token;
-    NTSTATUS status = ObCreateObject(Mode, SeTokenObjectType, Attributes, Mode, NULL, sizeof(TOKEN), 0, 0, (PVOID *)&token);
+    NTSTATUS status =
+        ObCreateObject(Mode, SeTokenObjectType, Attributes, Mode, NULL, sizeof(TOKEN), 0, 0, (PVOID *)&token);
     *Token = NULL;
     if (!NT_SUCCESS(status))
     {
@@ -383,14 +384,30 @@ PTOKEN SeCreateSystemToken(VOID)
     return SepMakeStartToken(&parts, SeExports->SeLocalSystemSid, TRUE);
 }
 
-static const struct { UCHAR Privilege; BOOLEAN Enabled; } SepAdminPrivileges[] = {
-    {SE_INCREASE_QUOTA_PRIVILEGE, FALSE}, {SE_SECURITY_PRIVILEGE, FALSE}, {SE_TAKE_OWNERSHIP_PRIVILEGE, FALSE},
-    {SE_LOAD_DRIVER_PRIVILEGE, FALSE}, {SE_SYSTEM_PROFILE_PRIVILEGE, FALSE}, {SE_SYSTEMTIME_PRIVILEGE, FALSE},
-    {SE_PROF_SINGLE_PROCESS_PRIVILEGE, FALSE}, {SE_INC_BASE_PRIORITY_PRIVILEGE, FALSE}, {SE_CREATE_PAGEFILE_PRIVILEGE, FALSE},
-    {SE_BACKUP_PRIVILEGE, FALSE}, {SE_RESTORE_PRIVILEGE, FALSE}, {SE_SHUTDOWN_PRIVILEGE, FALSE}, {SE_DEBUG_PRIVILEGE, FALSE},
-    {SE_SYSTEM_ENVIRONMENT_PRIVILEGE, FALSE}, {SE_CHANGE_NOTIFY_PRIVILEGE, TRUE}, {SE_REMOTE_SHUTDOWN_PRIVILEGE, FALSE},
-    {SE_UNDOCK_PRIVILEGE, FALSE}, {SE_MANAGE_VOLUME_PRIVILEGE, FALSE}, {SE_IMPERSONATE_PRIVILEGE, TRUE},
-    {SE_CREATE_GLOBAL_PRIVILEGE, TRUE}, {SE_INC_WORKING_SET_PRIVILEGE, FALSE}, {SE_TIME_ZONE_PRIVILEGE, FALSE},
+static const struct { UCHAR Privilege; BOOLEAN Enabled;
+} SepAdminPrivileges[] = {
+    {SE_INCREASE_QUOTA_PRIVILEGE, FALSE},
+    {SE_SECURITY_PRIVILEGE, FALSE},
+    {SE_TAKE_OWNERSHIP_PRIVILEGE, FALSE},
+    {SE_LOAD_DRIVER_PRIVILEGE, FALSE},
+    {SE_SYSTEM_PROFILE_PRIVILEGE, FALSE},
+    {SE_SYSTEMTIME_PRIVILEGE, FALSE},
+    {SE_PROF_SINGLE_PROCESS_PRIVILEGE, FALSE},
+    {SE_INC_BASE_PRIORITY_PRIVILEGE, FALSE},
+    {SE_CREATE_PAGEFILE_PRIVILEGE, FALSE},
+    {SE_BACKUP_PRIVILEGE, FALSE},
+    {SE_RESTORE_PRIVILEGE, FALSE},
+    {SE_SHUTDOWN_PRIVILEGE, FALSE},
+    {SE_DEBUG_PRIVILEGE, FALSE},
+    {SE_SYSTEM_ENVIRONMENT_PRIVILEGE, FALSE},
+    {SE_CHANGE_NOTIFY_PRIVILEGE, TRUE},
+    {SE_REMOTE_SHUTDOWN_PRIVILEGE, FALSE},
+    {SE_UNDOCK_PRIVILEGE, FALSE},
+    {SE_MANAGE_VOLUME_PRIVILEGE, FALSE},
+    {SE_IMPERSONATE_PRIVILEGE, TRUE},
+    {SE_CREATE_GLOBAL_PRIVILEGE, TRUE},
+    {SE_INC_WORKING_SET_PRIVILEGE, FALSE},
+    {SE_TIME_ZONE_PRIVILEGE, FALSE},
     {SE_CREATE_SYMBOLIC_LINK_PRIVILEGE, FALSE},
 };
 static const struct { UCHAR Privilege; BOOLEAN Enabled; } SepUserPrivileges[] = {

@@ -95,10 +95,15 @@ static VOID SepAnswerPrivileges(SEP_ANSWER *Answer, PTOKEN Token)
 static VOID SepAnswerStatistics(SEP_ANSWER *Answer, PTOKEN Token)
 {
     TOKEN_STATISTICS statistics = {
-        .TokenId = Token->TokenId, .AuthenticationId = Token->AuthenticationId, .ExpirationTime = Token->ExpirationTime,
-        .TokenType = Token->Type, .ImpersonationLevel = Token->ImpersonationLevel,
+        .TokenId = Token->TokenId,
+        .AuthenticationId = Token->AuthenticationId,
+        .ExpirationTime = Token->ExpirationTime,
+        .TokenType = Token->Type,
+        .ImpersonationLevel = Token->ImpersonationLevel,
         .DynamicCharged = Token->DefaultDacl == NULL ? 0 : Token->DefaultDacl->AclSize,
-        .GroupCount = Token->UserAndGroupCount - 1, .PrivilegeCount = Token->PrivilegeCount, .ModifiedId = Token->ModifiedId,
+        .GroupCount = Token->UserAndGroupCount - 1,
+        .PrivilegeCount = Token->PrivilegeCount,
+        .ModifiedId = Token->ModifiedId,
     };
     SepPut(Answer, &statistics, sizeof(statistics));
 }
@@ -248,7 +253,8 @@ static NTSTATUS SepAnswerToken(PTOKEN Token, TOKEN_INFORMATION_CLASS Class, SEP_
     case TokenIntegrityLevel:
         if (Token->IntegrityIndex == SEP_NO_INDEX)
         {
-            SepAnswerSidAndAttributes(Answer, SeExports->SeMediumMandatorySid, SE_GROUP_INTEGRITY | SE_GROUP_INTEGRITY_ENABLED);
+            SepAnswerSidAndAttributes(Answer, SeExports->SeMediumMandatorySid,
+                                      SE_GROUP_INTEGRITY | SE_GROUP_INTEGRITY_ENABLED);
         }
         else
         {
@@ -263,8 +269,8 @@ static NTSTATUS SepAnswerToken(PTOKEN Token, TOKEN_INFORMATION_CLASS Class, SEP_
 }
 
 /* Measures, allocates, builds; all under the token lock so that both passes see the same token. */
-static NTSTATUS SepBuildAnswer(PTOKEN Token, TOKEN_INFORMATION_CLASS Class, PVOID Target, BOOLEAN TargetIsCopy, PVOID *Copy,
-                               PULONG Length)
+static NTSTATUS SepBuildAnswer(PTOKEN Token, TOKEN_INFORMATION_CLASS Class, PVOID Target, BOOLEAN TargetIsCopy,
+                               PVOID *Copy, PULONG Length)
 {
     SEP_ANSWER answer = {.Target = Target};
     NTSTATUS status;
@@ -293,31 +299,46 @@ static NTSTATUS SepBuildAnswer(PTOKEN Token, TOKEN_INFORMATION_CLASS Class, PVOI
     return status;
 }
 
+/* Classes whose number is stored in place of the pointer; all other answers come in a pool block. */
+static BOOLEAN SepStoredInPlace(PTOKEN Token, TOKEN_INFORMATION_CLASS Class, PULONG Value)
+{
+    switch (Class)
+    {
+    case TokenSessionId:
+        *Value = Token->SessionId;
+        return TRUE;
+    case TokenIntegrityLevel:
+        *Value = SepIntegrityLevel(Token);
+        return TRUE;
+    case TokenVirtualizationAllowed:
+        *Value = (Token->Flags & TOKEN_VIRTUALIZE_ALLOWED) != 0;
+        return TRUE;
+    case TokenVirtualizationEnabled:
+        *Value = (Token->Flags & TOKEN_VIRTUALIZE_ENABLED) != 0;
+        return TRUE;
+    default:
+        return FALSE;
+    }
+}
+
 /**
  * Asks a token, for kernel callers.
  *
- * @param TokenInformation  out: for TokenSessionId, TokenType, TokenImpersonationLevel and other numbers a ULONG stored at this
- *                          address itself; else a pool block to be freed with ExFreePool
+ * @param TokenInformation  out: a pool block, to be freed with ExFreePool; for TokenSessionId, TokenIntegrityLevel (its
+ *                          RID) and TokenVirtualization* a ULONG stored at this address itself, as Windows does
  * @return STATUS_INVALID_INFO_CLASS, STATUS_INSUFFICIENT_RESOURCES. PASSIVE_LEVEL.
  */
 NTSTATUS NTAPI SeQueryInformationToken(_In_ PACCESS_TOKEN Token, _In_ TOKEN_INFORMATION_CLASS TokenInformationClass,
                                        _Out_ PVOID *TokenInformation)
 {
     PVOID copy;
-    ULONG length;
-    SEP_ANSWER number = {0};
-    NTSTATUS status = STATUS_SUCCESS;
-    ULONG value = 0;
-    number.Base = (PUCHAR)&value;
-    if (SepAnswerNumber(Token, TokenInformationClass, &number, &status))
+    ULONG length, value;
+    if (SepStoredInPlace(Token, TokenInformationClass, &value))
     {
-        if (NT_SUCCESS(status))
-        {
-            *(PULONG)TokenInformation = value;
-        }
-        return status;
+        *(PULONG)TokenInformation = value;
+        return STATUS_SUCCESS;
     }
-    status = SepBuildAnswer(Token, TokenInformationClass, NULL, TRUE, &copy, &length);
+    NTSTATUS status = SepBuildAnswer(Token, TokenInformationClass, NULL, TRUE, &copy, &length);
     if (NT_SUCCESS(status))
     {
         *TokenInformation = copy;
@@ -326,8 +347,8 @@ NTSTATUS NTAPI SeQueryInformationToken(_In_ PACCESS_TOKEN Token, _In_ TOKEN_INFO
 }
 
 /**
- * Asks a token through a handle (TOKEN_QUERY; TOKEN_QUERY_SOURCE for its source) or a pseudo handle: -4 the process's token, -5
- * the thread's, -6 the effective one.
+ * Asks a token through a handle (TOKEN_QUERY; TOKEN_QUERY_SOURCE for its source) or a pseudo handle: -4 the process's
+ * token, -5 the thread's, -6 the effective one.
  *
  * @param ReturnLength  out: bytes of the answer, also when the buffer is too small
  * @return STATUS_BUFFER_TOO_SMALL, STATUS_INVALID_INFO_CLASS, STATUS_ACCESS_DENIED, STATUS_NO_TOKEN. PASSIVE_LEVEL.
@@ -353,8 +374,8 @@ NTSTATUS NTAPI NtQueryInformationToken(_In_ HANDLE TokenHandle, _In_ TOKEN_INFOR
     {
         return GetExceptionCode();
     }
-    status = SepReferenceTokenByHandle(TokenHandle, TokenInformationClass == TokenSource ? TOKEN_QUERY_SOURCE : TOKEN_QUERY, mode,
-                                       &token);
+    status = SepReferenceTokenByHandle(
+        TokenHandle, TokenInformationClass == TokenSource ? TOKEN_QUERY_SOURCE : TOKEN_QUERY, mode, &token);
     if (!NT_SUCCESS(status))
     {
         return status;

@@ -86,7 +86,8 @@ static VOID SepAdjust(PTOKEN Token, SEP_ADJUSTMENT *A, BOOLEAN Apply)
  */
 NTSTATUS NTAPI NtAdjustPrivilegesToken(_In_ HANDLE TokenHandle, _In_ BOOLEAN DisableAllPrivileges,
                                        _In_opt_ PTOKEN_PRIVILEGES NewState, _In_ ULONG BufferLength,
-                                       _Out_writes_bytes_to_opt_(BufferLength, *ReturnLength) PTOKEN_PRIVILEGES PreviousState,
+                                       _Out_writes_bytes_to_opt_(BufferLength, *ReturnLength)
+                                           PTOKEN_PRIVILEGES PreviousState,
                                        _When_(PreviousState != NULL, _Out_) PULONG ReturnLength)
 {
     KPROCESSOR_MODE mode = ExGetPreviousMode();
@@ -135,8 +136,8 @@ NTSTATUS NTAPI NtAdjustPrivilegesToken(_In_ HANDLE TokenHandle, _In_ BOOLEAN Dis
     }
     if (NT_SUCCESS(status))
     {
-        status = SepReferenceTokenByHandle(TokenHandle, TOKEN_ADJUST_PRIVILEGES | (PreviousState != NULL ? TOKEN_QUERY : 0), mode,
-                                           &token);
+        status = SepReferenceTokenByHandle(
+            TokenHandle, TOKEN_ADJUST_PRIVILEGES | (PreviousState != NULL ? TOKEN_QUERY : 0), mode, &token);
     }
     if (!NT_SUCCESS(status))
     {
@@ -167,7 +168,8 @@ NTSTATUS NTAPI NtAdjustPrivilegesToken(_In_ HANDLE TokenHandle, _In_ BOOLEAN Dis
             if (status != STATUS_BUFFER_TOO_SMALL)
             {
                 PreviousState->PrivilegeCount = adjustment->Changed;
-                RtlCopyMemory(PreviousState->Privileges, adjustment->Old, adjustment->Changed * sizeof(LUID_AND_ATTRIBUTES));
+                RtlCopyMemory(PreviousState->Privileges, adjustment->Old,
+                              adjustment->Changed * sizeof(LUID_AND_ATTRIBUTES));
             }
         }
     }
@@ -225,7 +227,8 @@ static NTSTATUS SepSetSidDefault(PTOKEN Token, PSID Source, KPROCESSOR_MODE Mode
     SepLockTokensExclusive();
     for (ULONG i = 0; i < Token->UserAndGroupCount; i++)
     {
-        if (!SepEqualSid(Token->UserAndGroups[i].Sid, sid) || (Token->UserAndGroups[i].Attributes & SE_GROUP_INTEGRITY) != 0)
+        if (!SepEqualSid(Token->UserAndGroups[i].Sid, sid) ||
+            (Token->UserAndGroups[i].Attributes & SE_GROUP_INTEGRITY) != 0)
         {
             continue;
         }
@@ -283,7 +286,8 @@ static NTSTATUS SepSetIntegrity(PTOKEN Token, PSID Source, KPROCESSOR_MODE Mode)
     {
         status = STATUS_INVALID_PARAMETER;
     }
-    else if (sid->SubAuthority[0] > SepIntegrityLevel(Token) && !SeSinglePrivilegeCheck(SeExports->SeTcbPrivilege, Mode))
+    else if (sid->SubAuthority[0] > SepIntegrityLevel(Token) &&
+             !SeSinglePrivilegeCheck(SeExports->SeTcbPrivilege, Mode))
     {
         status = STATUS_PRIVILEGE_NOT_HELD;
     }
