@@ -10,6 +10,10 @@ set(NT_COMMON_FLAGS
     -gdwarf-4 -Wall -Wextra -Wno-unused-parameter -Wno-unknown-pragmas -Wno-ignored-attributes -Wno-\#warnings
     -Wno-microsoft -Wno-missing-field-initializers)
 set(NT_KERNEL_MODE_FLAGS ${NT_COMMON_FLAGS} -ffreestanding -fno-builtin-memcpy)
+# The intrinsics header declares these two as external functions, the driver kit then defines them as static ones: without the
+# first, no object exports them.
+set(NT_KERNEL_DEFINITIONS _WIN32_WINNT=0x0A00 NTDDI_VERSION=0x0A000000
+    __INTRINSIC_DEFINED_InterlockedBitTestAndSet __INTRINSIC_DEFINED_InterlockedBitTestAndReset)
 set(NT_KERNEL_INCLUDES ${MINGW_INCLUDE} ${MINGW_INCLUDE}/ddk)
 
 # isthmus_driver(name SOURCES ... [LIBRARIES ...] [OUTPUT dir] [ENTRY name])
@@ -22,7 +26,7 @@ function(isthmus_driver name)
     add_executable(${name}.sys ${A_SOURCES})
     set_target_properties(${name}.sys PROPERTIES OUTPUT_NAME ${name} SUFFIX .sys RUNTIME_OUTPUT_DIRECTORY ${A_OUTPUT})
     target_compile_options(${name}.sys PRIVATE ${NT_KERNEL_MODE_FLAGS})
-    target_compile_definitions(${name}.sys PRIVATE _WIN32_WINNT=0x0A00 NTDDI_VERSION=0x0A000000 ${A_DEFINITIONS})
+    target_compile_definitions(${name}.sys PRIVATE ${NT_KERNEL_DEFINITIONS} ${A_DEFINITIONS})
     target_include_directories(${name}.sys SYSTEM PRIVATE ${NT_KERNEL_INCLUDES})
     target_include_directories(${name}.sys PRIVATE ${PROJECT_SOURCE_DIR}/include)
     if(NOT A_LIBRARIES)
@@ -31,7 +35,7 @@ function(isthmus_driver name)
     endif()
     target_link_libraries(${name}.sys PRIVATE ${A_LIBRARIES})
     target_link_options(${name}.sys PRIVATE -nostdlib -Wl,--subsystem,native -Wl,--entry,${A_ENTRY} -Wl,--dynamicbase
-        -Wl,--no-insert-timestamp -Wl,--allow-multiple-definition)
+        -Wl,--no-insert-timestamp)
 endfunction()
 
 # mingw_program(name SOURCES ... [LIBRARIES ...] [OPTIONS ...] OUTPUT dir)
