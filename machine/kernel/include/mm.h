@@ -66,15 +66,21 @@ VOID MmDeleteKernelStack(PVOID Top, SIZE_T Size);
 
 /** Room for a driver image at a random base, RW until protected. NULL if none. PASSIVE_LEVEL. */
 PVOID MmAllocateSystemImage(SIZE_T Size);
-/** Sets protection of whole pages inside a system image: PAGE_READONLY, PAGE_READWRITE, PAGE_EXECUTE_READ, PAGE_NOACCESS. */
+/**
+ * Sets protection of whole pages inside a system image: PAGE_READONLY, PAGE_READWRITE, PAGE_EXECUTE_READ,
+ * PAGE_NOACCESS.
+ */
 NTSTATUS MmProtectSystemImage(PVOID Base, SIZE_T Size, ULONG Protect);
 /** Frees an image; its range stays reserved so that a late call raises bug check CE naming the driver. */
 VOID MmFreeSystemImage(PVOID Base, SIZE_T Size);
 
 /* ---- processes ---- */
-NTSTATUS MmCreateProcessAddressSpace(PEPROCESS Process);   /* page tables, VAD tree, shared user data page; sets Pcb.DirectoryTableBase */
-VOID MmCleanProcessAddressSpace(PEPROCESS Process);        /* at exit, in the process: unmap all; bug check 76/CB if pages are locked */
-VOID MmDeleteProcessAddressSpace(PEPROCESS Process);       /* at object deletion: frees the page tables */
+/** Page tables, VAD tree, shared user data page; sets Pcb.DirectoryTableBase. */
+NTSTATUS MmCreateProcessAddressSpace(PEPROCESS Process);
+/** At exit, in the process: unmaps all; bug check 76 or CB if pages are locked. */
+VOID MmCleanProcessAddressSpace(PEPROCESS Process);
+/** At object deletion: frees the page tables. */
+VOID MmDeleteProcessAddressSpace(PEPROCESS Process);
 
 /** NtAllocateVirtualMemory and kin for the current process, callable by PS with kernel pointers. PASSIVE_LEVEL. */
 NTSTATUS MmAllocateUserMemory(PVOID *Base, SIZE_T *Size, ULONG Type, ULONG Protect);
@@ -104,17 +110,24 @@ VOID MmQueryLeftovers(MM_LEFTOVERS *Leftovers);
 /** Pool blocks allocated from here on by code outside the kernel image count as drivers'. */
 VOID MmPrintLeftoverPool(VOID);                   /* one line per block: tag, size, caller */
 VOID MmCountMdl(LONG Delta);
-/** Blocks (and bytes) of pool that code of an image allocated and has not freed: verifier rule C4/62 at unload. PASSIVE_LEVEL. */
+/**
+ * Blocks (and bytes) of pool that code of an image allocated and has not freed: verifier rule C4/62 at unload.
+ * PASSIVE_LEVEL.
+ */
 LONG64 MmCountImagePool(PVOID Base, SIZE_T Size, PLONG64 Bytes);
 
 /** Copies without trusting either side: FALSE with the status if a page cannot be read or written. <= APC_LEVEL. */
 NTSTATUS MmCopyVirtualMemory(PEPROCESS From, PVOID Source, PEPROCESS To, PVOID Target, SIZE_T Size,
                              KPROCESSOR_MODE Mode, PSIZE_T Copied);
 
-/** Low-resource simulation and tests: lets the trimmer take every page of the process that is not locked. PASSIVE_LEVEL. */
+/**
+ * Low-resource simulation and tests: lets the trimmer take every page of the process that is not locked.
+ * PASSIVE_LEVEL.
+ */
 SIZE_T MmTrimProcess(PEPROCESS Process);
-/** The working-set part of ProcessQuotaLimits: both sizes -1 empty the working set (EmptyWorkingSet, SetProcessWorkingSetSize);
-    limits proper are STATUS_NOT_SUPPORTED, there is nothing here that would keep to them. PASSIVE_LEVEL. */
+/** The working-set part of ProcessQuotaLimits: both sizes -1 empty the working set (EmptyWorkingSet,
+   SetProcessWorkingSetSize); limits proper are STATUS_NOT_SUPPORTED, there is nothing here that would keep to them.
+   PASSIVE_LEVEL. */
 NTSTATUS MmSetWorkingSetLimits(PEPROCESS Process, const QUOTA_LIMITS *Limits);
 
 /* ---- what mingw's headers lack of the pool ---- */

@@ -54,7 +54,9 @@ static NTSTATUS MipKernelFault(ULONG64 ErrorCode, PVOID Va, PVOID TrapFrame)
 
 NTSTATUS MmAccessFault(ULONG64 ErrorCode, PVOID Va, KPROCESSOR_MODE Mode, PVOID TrapFrame)
 {
-    MI_ACCESS access = (ErrorCode & MI_FAULT_FETCH) ? MiAccessExecute : (ErrorCode & MI_FAULT_WRITE) ? MiAccessWrite : MiAccessRead;
+    MI_ACCESS access = (ErrorCode & MI_FAULT_FETCH)   ? MiAccessExecute
+                       : (ErrorCode & MI_FAULT_WRITE) ? MiAccessWrite
+                                                      : MiAccessRead;
     PEPROCESS process;
     NTSTATUS status;
 
@@ -81,7 +83,8 @@ NTSTATUS MmAccessFault(ULONG64 ErrorCode, PVOID Va, KPROCESSOR_MODE Mode, PVOID 
         KeBugCheckEx(MI_BUGCHECK_EXECUTE_OF_NOEXECUTE, (ULONG_PTR)Va, 0, (ULONG_PTR)TrapFrame, 2);
     }
     process = MiCurrentProcess();
-    if (process->Space.AddressSpaceLock.Owner == KiCurrentThread() || process->Space.WorkingSetLock.Owner == KiCurrentThread())
+    if (process->Space.AddressSpaceLock.Owner == KiCurrentThread() ||
+        process->Space.WorkingSetLock.Owner == KiCurrentThread())
     {
         /* MM itself touched user memory with its locks held. */
         KeBugCheckEx(MEMORY_MANAGEMENT, 0x41201, (ULONG_PTR)Va, ErrorCode, (ULONG_PTR)KeGetTrapFramePc(TrapFrame));

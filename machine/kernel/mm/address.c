@@ -78,7 +78,8 @@ BOOLEAN NTAPI MmIsAddressValid(_In_ PVOID VirtualAddress)
 /** MmIsAddressValid for kernel addresses only, that cannot be paged. */
 BOOLEAN NTAPI MmIsNonPagedSystemAddressValid(_In_ PVOID VirtualAddress)
 {
-    return MmIsSystemAddress(VirtualAddress) && !MiInRegion(&MiPagedRegion, (ULONG_PTR)VirtualAddress) && MmIsAddressValid(VirtualAddress);
+    return MmIsSystemAddress(VirtualAddress) && !MiInRegion(&MiPagedRegion, (ULONG_PTR)VirtualAddress) &&
+           MmIsAddressValid(VirtualAddress);
 }
 
 /** The physical address behind a virtual one, 0 if nothing is mapped there. Any IRQL. */
@@ -107,7 +108,9 @@ PHYSICAL_ADDRESS NTAPI MmGetPhysicalAddress(_In_ PVOID BaseAddress)
 /** A kernel address through which a physical address of RAM can be reached; NULL if it is not RAM. Any IRQL. */
 PVOID NTAPI MmGetVirtualForPhysical(_In_ PHYSICAL_ADDRESS PhysicalAddress)
 {
-    return MiIsMemory((ULONG64)PhysicalAddress.QuadPart >> PAGE_SHIFT) ? MiPhysicalToVirtual((ULONG64)PhysicalAddress.QuadPart) : NULL;
+    return MiIsMemory((ULONG64)PhysicalAddress.QuadPart >> PAGE_SHIFT)
+               ? MiPhysicalToVirtual((ULONG64)PhysicalAddress.QuadPart)
+               : NULL;
 }
 
 /**
@@ -125,7 +128,8 @@ NTSTATUS NTAPI MmCopyMemory(_Out_writes_bytes_(NumberOfBytes) PVOID TargetAddres
     SIZE_T done = 0;
 
     *NumberOfBytesTransferred = 0;
-    if ((Flags != MM_COPY_MEMORY_PHYSICAL && Flags != MM_COPY_MEMORY_VIRTUAL) || !MmIsSystemAddress(TargetAddress) || at + NumberOfBytes < at)
+    if ((Flags != MM_COPY_MEMORY_PHYSICAL && Flags != MM_COPY_MEMORY_VIRTUAL) || !MmIsSystemAddress(TargetAddress) ||
+        at + NumberOfBytes < at)
     {
         return STATUS_INVALID_PARAMETER;
     }
@@ -134,7 +138,8 @@ NTSTATUS NTAPI MmCopyMemory(_Out_writes_bytes_(NumberOfBytes) PVOID TargetAddres
         SIZE_T now = min(NumberOfBytes - done, PAGE_SIZE - (SIZE_T)((at + done) & (PAGE_SIZE - 1)));
         PFN_NUMBER pfn = (at + done) >> PAGE_SHIFT;
         ULONG64 entry;
-        if (Flags == MM_COPY_MEMORY_VIRTUAL && (!MmIsSystemAddress((PVOID)(at + done)) || !MiKernelVaToPfn(at + done, &pfn, &entry)))
+        if (Flags == MM_COPY_MEMORY_VIRTUAL &&
+            (!MmIsSystemAddress((PVOID)(at + done)) || !MiKernelVaToPfn(at + done, &pfn, &entry)))
         {
             break;
         }

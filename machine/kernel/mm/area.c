@@ -239,7 +239,8 @@ BOOLEAN NTAPI MmFlushImageSection(_In_ PSECTION_OBJECT_POINTERS SectionObjectPoi
 }
 
 /** TRUE unless the file is mapped as data: it never is, data sections are copies. */
-BOOLEAN NTAPI MmCanFileBeTruncated(_In_ PSECTION_OBJECT_POINTERS SectionObjectPointer, _In_opt_ PLARGE_INTEGER NewFileSize)
+BOOLEAN NTAPI MmCanFileBeTruncated(_In_ PSECTION_OBJECT_POINTERS SectionObjectPointer,
+                                   _In_opt_ PLARGE_INTEGER NewFileSize)
 {
     UNREFERENCED_PARAMETER(NewFileSize);
     return MmFlushImageSection(SectionObjectPointer, MmFlushForDelete);

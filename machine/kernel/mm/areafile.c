@@ -18,8 +18,9 @@ static NTSTATUS MipStatusOf(PE_ERROR Error, const VOID *File, SIZE_T Size)
     switch (Error)
     {
     case PeNotPe:
-        return Size < 2 || ((const UCHAR *)File)[0] != 'M' || ((const UCHAR *)File)[1] != 'Z' ? STATUS_INVALID_IMAGE_NOT_MZ
-                                                                                             : STATUS_INVALID_IMAGE_FORMAT;
+        return Size < 2 || ((const UCHAR *)File)[0] != 'M' || ((const UCHAR *)File)[1] != 'Z'
+                   ? STATUS_INVALID_IMAGE_NOT_MZ
+                   : STATUS_INVALID_IMAGE_FORMAT;
     case Pe32Bit:
         return STATUS_INVALID_IMAGE_WIN_32;
     case PeTooLarge:
@@ -127,7 +128,8 @@ static NTSTATUS MipFillImage(MI_CONTROL_AREA *Area, const PE_IMAGE *Pe, const UC
     for (unsigned i = 0; NT_SUCCESS(status) && PeSection(Pe, i, &section) == PeOk; i++)
     {
         ULONG64 end = min((ULONG64)section.Rva + section.Extent, Area->Pages << PAGE_SHIFT);
-        if ((ULONG64)section.RawOffset + section.RawSize > Size || (ULONG64)section.Rva + section.RawSize > Area->Pages << PAGE_SHIFT)
+        if ((ULONG64)section.RawOffset + section.RawSize > Size ||
+            (ULONG64)section.Rva + section.RawSize > Area->Pages << PAGE_SHIFT)
         {
             return STATUS_INVALID_IMAGE_FORMAT;
         }

@@ -55,7 +55,8 @@ VOID NTAPI MmResetDriverPaging(_In_ PVOID AddressWithinSection)
  * @param State  MmMdlPageContentsDynamic, MmMdlPageContentsInvariant, or MmMdlPageContentsQuery
  * @return the state before. IRQL any.
  */
-MM_MDL_PAGE_CONTENTS_STATE NTAPI MmMdlPageContentsState(_Inout_ PMDL MemoryDescriptorList, _In_ MM_MDL_PAGE_CONTENTS_STATE State)
+MM_MDL_PAGE_CONTENTS_STATE NTAPI MmMdlPageContentsState(_Inout_ PMDL MemoryDescriptorList,
+                                                        _In_ MM_MDL_PAGE_CONTENTS_STATE State)
 {
     const CSHORT invariant = 0x4000; /* MDL_PAGE_CONTENTS_INVARIANT */
     BOOLEAN before = (MemoryDescriptorList->MdlFlags & invariant) != 0;

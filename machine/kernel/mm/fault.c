@@ -66,7 +66,8 @@ static NTSTATUS MipCopyOnWrite(PEPROCESS Process, ULONG_PTR Page, PMMPTE Entry)
     return STATUS_SUCCESS;
 }
 
-static NTSTATUS MipResolveSection(PEPROCESS Process, PMMVAD Vad, ULONG_PTR Page, PMMPTE Entry, ULONG Protection, MI_ACCESS Access)
+static NTSTATUS MipResolveSection(PEPROCESS Process, PMMVAD Vad, ULONG_PTR Page, PMMPTE Entry, ULONG Protection,
+                                  MI_ACCESS Access)
 {
     ULONG base = Protection & MM_PROTECTION_BASE;
     PFN_NUMBER pfn, copy;
@@ -159,7 +160,8 @@ NTSTATUS MiResolveEntry(PEPROCESS Process, PMMVAD Vad, ULONG_PTR Page, PMMPTE En
         *Entry = MiMakeSoft(MipKindOf(Vad, value), protection & MM_PROTECTION_BASE, MI_PTE_PFN(value));
         return STATUS_GUARD_PAGE_VIOLATION;
     }
-    if ((Access == MiAccessWrite && !MiAllowsWrite(protection)) || (Access == MiAccessExecute && !MiAllowsExecute(protection)))
+    if ((Access == MiAccessWrite && !MiAllowsWrite(protection)) ||
+        (Access == MiAccessExecute && !MiAllowsExecute(protection)))
     {
         return STATUS_ACCESS_VIOLATION;
     }

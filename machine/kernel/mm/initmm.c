@@ -34,7 +34,8 @@ static ULONG_PTR MipImageBase(const BOOT_BLOCK *Block)
 {
     ULONG_PTR size = (ULONG_PTR)MI_IMAGE_PAGES << PAGE_SHIFT;
     ULONG_PTR kernel = Block->KernelBase & ~(BOOT_KERNEL_ALIGNMENT - 1);
-    ULONG_PTR kernelEnd = (Block->KernelBase + Block->KernelSize + BOOT_KERNEL_ALIGNMENT - 1) & ~(BOOT_KERNEL_ALIGNMENT - 1);
+    ULONG_PTR kernelEnd =
+        (Block->KernelBase + Block->KernelSize + BOOT_KERNEL_ALIGNMENT - 1) & ~(BOOT_KERNEL_ALIGNMENT - 1);
     ULONG_PTR slots = (BOOT_KERNEL_HIGHEST + 1 - BOOT_KERNEL_LOWEST - size) / BOOT_KERNEL_ALIGNMENT;
     ULONG_PTR base = BOOT_KERNEL_LOWEST + Block->RandomSeed[2] % slots * BOOT_KERNEL_ALIGNMENT;
 
@@ -48,8 +49,9 @@ static ULONG_PTR MipImageBase(const BOOT_BLOCK *Block)
 /* The entries of the top-level table that the kernel half will ever have, so that processes can copy them at birth. */
 static VOID MipMakeTopLevel(VOID)
 {
-    static const ULONG_PTR bases[] = {MM_NONPAGED_POOL_BASE, MM_PAGED_POOL_BASE, MM_SYSTEM_PTE_BASE, MM_SPECIAL_POOL_BASE,
-                                      MM_SHARED_USER_DATA, MM_IMAGE_BASE, MM_PFN_DATABASE_BASE};
+    static const ULONG_PTR bases[] = {MM_NONPAGED_POOL_BASE, MM_PAGED_POOL_BASE,  MM_SYSTEM_PTE_BASE,
+                                      MM_SPECIAL_POOL_BASE,  MM_SHARED_USER_DATA, MM_IMAGE_BASE,
+                                      MM_PFN_DATABASE_BASE};
 
     for (ULONG i = 0; i < RTL_NUMBER_OF(bases); i++)
     {
@@ -86,7 +88,8 @@ VOID MmInitializePhase0(const BOOT_BLOCK *Block)
 
     pages = MiTotalPages;
     MiInitializeRegion(&MiSystemPtes, MM_SYSTEM_PTE_BASE, (ULONG)min(16u << 20, max(256u << 10, (ULONG64)pages * 4)));
-    MiInitializeRegion(&MiNonPagedRegion, MM_NONPAGED_POOL_BASE, (ULONG)min(4u << 20, max(64u << 10, (ULONG64)pages * 2)));
+    MiInitializeRegion(&MiNonPagedRegion, MM_NONPAGED_POOL_BASE,
+                       (ULONG)min(4u << 20, max(64u << 10, (ULONG64)pages * 2)));
     MiInitializeRegion(&MiPagedRegion, MM_PAGED_POOL_BASE, (ULONG)min(4u << 20, max(64u << 10, (ULONG64)pages * 2)));
     MiInitializeRegion(&MiImageRegion, MipImageBase(Block), MI_IMAGE_PAGES);
     MiInitializePool(Block->RandomSeed[1]);
@@ -142,7 +145,8 @@ VOID MmReleaseLoaderMemory(VOID)
  */
 PPHYSICAL_MEMORY_RANGE NTAPI MmGetPhysicalMemoryRanges(VOID)
 {
-    PPHYSICAL_MEMORY_RANGE ranges = MiAllocatePoolFor(__builtin_return_address(0), (BOOT_MAX_MEMORY_RANGES + 1) * sizeof(*ranges), 'hPmM');
+    PPHYSICAL_MEMORY_RANGE ranges =
+        MiAllocatePoolFor(__builtin_return_address(0), (BOOT_MAX_MEMORY_RANGES + 1) * sizeof(*ranges), 'hPmM');
     ULONG count = 0;
 
     if (ranges == NULL)
@@ -156,7 +160,8 @@ PPHYSICAL_MEMORY_RANGE NTAPI MmGetPhysicalMemoryRanges(VOID)
         {
             continue;
         }
-        if (count != 0 && (ULONG64)(ranges[count - 1].BaseAddress.QuadPart + ranges[count - 1].NumberOfBytes.QuadPart) == range->Base)
+        if (count != 0 &&
+            (ULONG64)(ranges[count - 1].BaseAddress.QuadPart + ranges[count - 1].NumberOfBytes.QuadPart) == range->Base)
         {
             ranges[count - 1].NumberOfBytes.QuadPart += (LONG64)range->Size;
             continue;

@@ -11,15 +11,16 @@ static PVOID MipMapIo(PHYSICAL_ADDRESS Physical, SIZE_T Size, MEMORY_CACHING_TYP
     PFN_NUMBER first = start >> PAGE_SHIFT;
     ULONG index;
 
-    if (Size == 0 || start + Size < start || start + Size > (1ULL << 52) || Size > ((ULONG64)MI_RECORD_MAX_PAGES - 1) << PAGE_SHIFT ||
-        !MiIsValidCacheType(CacheType))
+    if (Size == 0 || start + Size < start || start + Size > (1ULL << 52) ||
+        Size > ((ULONG64)MI_RECORD_MAX_PAGES - 1) << PAGE_SHIFT || !MiIsValidCacheType(CacheType))
     {
         return NULL;
     }
     for (PFN_NUMBER pfn = first; pfn < first + pages; pfn++)
     {
         /* RAM may be mapped by whoever owns it, with the memory type it has; not what is free, and not page tables. */
-        if (MiIsMemory(pfn) && (MiPfn(pfn)->State == MiPageFree || MiPfn(pfn)->State == MiPagePageTable || MiPfn(pfn)->CacheType != CacheType))
+        if (MiIsMemory(pfn) && (MiPfn(pfn)->State == MiPageFree || MiPfn(pfn)->State == MiPagePageTable ||
+                                MiPfn(pfn)->CacheType != CacheType))
         {
             return NULL;
         }
@@ -43,7 +44,8 @@ static PVOID MipMapIo(PHYSICAL_ADDRESS Physical, SIZE_T Size, MEMORY_CACHING_TYP
  * @return the address, or NULL. Give it back with MmUnmapIoSpace and the same length.
  * IRQL <= DISPATCH_LEVEL.
  */
-PVOID NTAPI MmMapIoSpace(_In_ PHYSICAL_ADDRESS PhysicalAddress, _In_ SIZE_T NumberOfBytes, _In_ MEMORY_CACHING_TYPE CacheType)
+PVOID NTAPI MmMapIoSpace(_In_ PHYSICAL_ADDRESS PhysicalAddress, _In_ SIZE_T NumberOfBytes,
+                         _In_ MEMORY_CACHING_TYPE CacheType)
 {
     return MipMapIo(PhysicalAddress, NumberOfBytes, CacheType, MI_PTE_KERNEL, __builtin_return_address(0));
 }
@@ -59,8 +61,8 @@ PVOID NTAPI MmMapIoSpaceEx(_In_ PHYSICAL_ADDRESS PhysicalAddress, _In_ SIZE_T Nu
     MEMORY_CACHING_TYPE type = MmCached;
     ULONG64 bits = MI_PTE_KERNEL;
 
-    if (protection == MI_INVALID_PROTECTION || base == MM_ZERO_ACCESS || base == MM_WRITECOPY || base == MM_EXECUTE_WRITECOPY ||
-        (protection & ~MM_PROTECTION_BASE) == MM_GUARD)
+    if (protection == MI_INVALID_PROTECTION || base == MM_ZERO_ACCESS || base == MM_WRITECOPY ||
+        base == MM_EXECUTE_WRITECOPY || (protection & ~MM_PROTECTION_BASE) == MM_GUARD)
     {
         return NULL;
     }
@@ -86,15 +88,16 @@ VOID NTAPI MmUnmapIoSpace(_In_ PVOID BaseAddress, _In_ SIZE_T NumberOfBytes)
 
     if (MiRecordKind(record) != MiRecordIoSpace || MiRecordPages(record) != pages)
     {
-        KeBugCheckEx(MI_BUGCHECK_SYSTEM_PTE_MISUSE, MiRecordKind(record) == MiRecordIoSpace ? 2 : 6, (ULONG_PTR)BaseAddress,
-                     MiRecordPages(record), pages);
+        KeBugCheckEx(MI_BUGCHECK_SYSTEM_PTE_MISUSE, MiRecordKind(record) == MiRecordIoSpace ? 2 : 6,
+                     (ULONG_PTR)BaseAddress, MiRecordPages(record), pages);
     }
     MiReleaseRange(&MiSystemPtes, MiRegionIndex(&MiSystemPtes, page), pages, 1);
     InterlockedDecrement64(&MiCounters.IoSpaceMappings);
 }
 
 /** MmMapIoSpace under its old name for frame buffers. */
-PVOID NTAPI MmMapVideoDisplay(_In_ PHYSICAL_ADDRESS PhysicalAddress, _In_ SIZE_T NumberOfBytes, _In_ MEMORY_CACHING_TYPE CacheType)
+PVOID NTAPI MmMapVideoDisplay(_In_ PHYSICAL_ADDRESS PhysicalAddress, _In_ SIZE_T NumberOfBytes,
+                              _In_ MEMORY_CACHING_TYPE CacheType)
 {
     return MipMapIo(PhysicalAddress, NumberOfBytes, CacheType, MI_PTE_KERNEL, __builtin_return_address(0));
 }
@@ -126,8 +129,8 @@ NTSTATUS NTAPI MmAllocateMdlForIoSpace(_In_reads_(NumberOfEntries) PMM_PHYSICAL_
     {
         ULONG64 start = (ULONG64)PhysicalAddressList[i].PhysicalAddress.QuadPart;
         ULONG64 size = PhysicalAddressList[i].NumberOfBytes;
-        if (size == 0 || ((start | size) & (PAGE_SIZE - 1)) != 0 || start + size < start || start + size > (1ULL << 52) ||
-            total + size > 0x100000000ULL - PAGE_SIZE)
+        if (size == 0 || ((start | size) & (PAGE_SIZE - 1)) != 0 || start + size < start ||
+            start + size > (1ULL << 52) || total + size > 0x100000000ULL - PAGE_SIZE)
         {
             return STATUS_INVALID_PARAMETER_1;
         }
@@ -162,8 +165,8 @@ NTSTATUS NTAPI MmAllocateMdlForIoSpace(_In_reads_(NumberOfEntries) PMM_PHYSICAL_
 
 /* ---- contiguous memory ---- */
 
-static PVOID MipAllocateContiguous(SIZE_T Size, ULONG64 Lowest, ULONG64 Highest, ULONG64 Boundary, MEMORY_CACHING_TYPE CacheType,
-                                   ULONG64 Bits, PVOID Caller)
+static PVOID MipAllocateContiguous(SIZE_T Size, ULONG64 Lowest, ULONG64 Highest, ULONG64 Boundary,
+                                   MEMORY_CACHING_TYPE CacheType, ULONG64 Bits, PVOID Caller)
 {
     SIZE_T pages = BYTES_TO_PAGES(Size);
     PFN_NUMBER low = (Lowest >> PAGE_SHIFT) + (BYTE_OFFSET(Lowest) != 0);
@@ -176,8 +179,8 @@ static PVOID MipAllocateContiguous(SIZE_T Size, ULONG64 Lowest, ULONG64 Highest,
         return NULL;
     }
     /* The last byte may lie at Highest itself. */
-    first = MiAllocateRun(pages, low, Highest == MAXULONG64 ? MiHighestPage : ((Highest + 1) >> PAGE_SHIFT) - 1, 1, Boundary >> PAGE_SHIFT,
-                          MiPageContiguous);
+    first = MiAllocateRun(pages, low, Highest == MAXULONG64 ? MiHighestPage : ((Highest + 1) >> PAGE_SHIFT) - 1, 1,
+                          Boundary >> PAGE_SHIFT, MiPageContiguous);
     if (first == 0)
     {
         return NULL;
@@ -210,14 +213,16 @@ static VOID MipFreeKernelPages(PVOID Base, MI_RECORD_KIND Kind, ULONG Pages /* 0
 
     if (MiRecordKind(record) != Kind || (Pages != 0 && MiRecordPages(record) != Pages))
     {
-        KeBugCheckEx(MI_BUGCHECK_SYSTEM_PTE_MISUSE, MiRecordKind(record) == Kind ? 2 : 6, (ULONG_PTR)Base, MiRecordPages(record), Pages);
+        KeBugCheckEx(MI_BUGCHECK_SYSTEM_PTE_MISUSE, MiRecordKind(record) == Kind ? 2 : 6, (ULONG_PTR)Base,
+                     MiRecordPages(record), Pages);
     }
     for (ULONG i = 0; i < MiRecordPages(record); i++)
     {
         PFN_NUMBER pfn = MI_PTE_PFN(*MiRegionPte(&MiSystemPtes, MiRegionIndex(&MiSystemPtes, (ULONG_PTR)Base) + i));
         if (MI_LOCKS(MiPfn(pfn)->Counts) != 0)
         {
-            KeBugCheckEx(MI_BUGCHECK_PFN_LIST_CORRUPT, 0x9A, pfn, MiPfn(pfn)->State, (ULONG_PTR)MI_REFERENCES(MiPfn(pfn)->Counts));
+            KeBugCheckEx(MI_BUGCHECK_PFN_LIST_CORRUPT, 0x9A, pfn, MiPfn(pfn)->State,
+                         (ULONG_PTR)MI_REFERENCES(MiPfn(pfn)->Counts));
         }
     }
     MiFreeMapped(&MiSystemPtes, Base, MiRecordPages(record));
@@ -233,28 +238,37 @@ static VOID MipFreeKernelPages(PVOID Base, MI_RECORD_KIND Kind, ULONG Pages /* 0
  */
 PVOID NTAPI MmAllocateContiguousMemory(_In_ SIZE_T NumberOfBytes, _In_ PHYSICAL_ADDRESS HighestAcceptableAddress)
 {
-    return MipAllocateContiguous(NumberOfBytes, 0, (ULONG64)HighestAcceptableAddress.QuadPart, 0, MmCached, MI_PTE_KERNEL,
-                                 __builtin_return_address(0));
+    return MipAllocateContiguous(NumberOfBytes, 0, (ULONG64)HighestAcceptableAddress.QuadPart, 0, MmCached,
+                                 MI_PTE_KERNEL, __builtin_return_address(0));
 }
 
-/** The same between two physical addresses, not crossing a multiple of BoundaryAddressMultiple (0: any), with a cache type. */
-PVOID NTAPI MmAllocateContiguousMemorySpecifyCache(_In_ SIZE_T NumberOfBytes, _In_ PHYSICAL_ADDRESS LowestAcceptableAddress,
+/**
+ * The same between two physical addresses, not crossing a multiple of BoundaryAddressMultiple (0: any), with a cache
+ * type.
+ */
+PVOID NTAPI MmAllocateContiguousMemorySpecifyCache(_In_ SIZE_T NumberOfBytes,
+                                                   _In_ PHYSICAL_ADDRESS LowestAcceptableAddress,
                                                    _In_ PHYSICAL_ADDRESS HighestAcceptableAddress,
-                                                   _In_opt_ PHYSICAL_ADDRESS BoundaryAddressMultiple, _In_ MEMORY_CACHING_TYPE CacheType)
+                                                   _In_opt_ PHYSICAL_ADDRESS BoundaryAddressMultiple,
+                                                   _In_ MEMORY_CACHING_TYPE CacheType)
 {
-    return MipAllocateContiguous(NumberOfBytes, (ULONG64)LowestAcceptableAddress.QuadPart, (ULONG64)HighestAcceptableAddress.QuadPart,
-                                 (ULONG64)BoundaryAddressMultiple.QuadPart, CacheType, MI_PTE_KERNEL, __builtin_return_address(0));
+    return MipAllocateContiguous(NumberOfBytes, (ULONG64)LowestAcceptableAddress.QuadPart,
+                                 (ULONG64)HighestAcceptableAddress.QuadPart, (ULONG64)BoundaryAddressMultiple.QuadPart,
+                                 CacheType, MI_PTE_KERNEL, __builtin_return_address(0));
 }
 
 /** The same; there is one NUMA node, so any preference is met. */
-PVOID NTAPI MmAllocateContiguousMemorySpecifyCacheNode(_In_ SIZE_T NumberOfBytes, _In_ PHYSICAL_ADDRESS LowestAcceptableAddress,
+PVOID NTAPI MmAllocateContiguousMemorySpecifyCacheNode(_In_ SIZE_T NumberOfBytes,
+                                                       _In_ PHYSICAL_ADDRESS LowestAcceptableAddress,
                                                        _In_ PHYSICAL_ADDRESS HighestAcceptableAddress,
                                                        _In_opt_ PHYSICAL_ADDRESS BoundaryAddressMultiple,
-                                                       _In_ MEMORY_CACHING_TYPE CacheType, _In_ NODE_REQUIREMENT PreferredNode)
+                                                       _In_ MEMORY_CACHING_TYPE CacheType,
+                                                       _In_ NODE_REQUIREMENT PreferredNode)
 {
     UNREFERENCED_PARAMETER(PreferredNode);
-    return MipAllocateContiguous(NumberOfBytes, (ULONG64)LowestAcceptableAddress.QuadPart, (ULONG64)HighestAcceptableAddress.QuadPart,
-                                 (ULONG64)BoundaryAddressMultiple.QuadPart, CacheType, MI_PTE_KERNEL, __builtin_return_address(0));
+    return MipAllocateContiguous(NumberOfBytes, (ULONG64)LowestAcceptableAddress.QuadPart,
+                                 (ULONG64)HighestAcceptableAddress.QuadPart, (ULONG64)BoundaryAddressMultiple.QuadPart,
+                                 CacheType, MI_PTE_KERNEL, __builtin_return_address(0));
 }
 
 /**
@@ -267,7 +281,9 @@ PVOID NTAPI MmAllocateContiguousNodeMemory(_In_ SIZE_T NumberOfBytes, _In_ PHYSI
                                            _In_ NODE_REQUIREMENT PreferredNode)
 {
     ULONG base = Protect & ~(PAGE_NOCACHE | PAGE_WRITECOMBINE);
-    MEMORY_CACHING_TYPE type = (Protect & PAGE_NOCACHE) ? MmNonCached : (Protect & PAGE_WRITECOMBINE) ? MmWriteCombined : MmCached;
+    MEMORY_CACHING_TYPE type = (Protect & PAGE_NOCACHE)        ? MmNonCached
+                               : (Protect & PAGE_WRITECOMBINE) ? MmWriteCombined
+                                                               : MmCached;
     ULONG64 bits = base == PAGE_EXECUTE_READWRITE ? MI_PTE_KERNEL & ~MI_PTE_NX : MI_PTE_KERNEL;
 
     UNREFERENCED_PARAMETER(PreferredNode);
@@ -275,8 +291,9 @@ PVOID NTAPI MmAllocateContiguousNodeMemory(_In_ SIZE_T NumberOfBytes, _In_ PHYSI
     {
         return NULL;
     }
-    return MipAllocateContiguous(NumberOfBytes, (ULONG64)LowestAcceptableAddress.QuadPart, (ULONG64)HighestAcceptableAddress.QuadPart,
-                                 (ULONG64)BoundaryAddressMultiple.QuadPart, type, bits, __builtin_return_address(0));
+    return MipAllocateContiguous(NumberOfBytes, (ULONG64)LowestAcceptableAddress.QuadPart,
+                                 (ULONG64)HighestAcceptableAddress.QuadPart, (ULONG64)BoundaryAddressMultiple.QuadPart,
+                                 type, bits, __builtin_return_address(0));
 }
 
 /** Frees contiguous memory. What is not such: bug check DA/6; pages still locked: 4E/9A. IRQL <= DISPATCH_LEVEL. */
@@ -285,7 +302,8 @@ VOID NTAPI MmFreeContiguousMemory(_In_ PVOID BaseAddress)
     MipFreeKernelPages(BaseAddress, MiRecordContiguous, 0);
 }
 
-VOID NTAPI MmFreeContiguousMemorySpecifyCache(_In_ PVOID BaseAddress, _In_ SIZE_T NumberOfBytes, _In_ MEMORY_CACHING_TYPE CacheType)
+VOID NTAPI MmFreeContiguousMemorySpecifyCache(_In_ PVOID BaseAddress, _In_ SIZE_T NumberOfBytes,
+                                              _In_ MEMORY_CACHING_TYPE CacheType)
 {
     UNREFERENCED_PARAMETER(CacheType);
     MipFreeKernelPages(BaseAddress, MiRecordContiguous, (ULONG)BYTES_TO_PAGES(NumberOfBytes));

@@ -28,7 +28,8 @@ VOID MmCountMdl(LONG Delta)
  */
 SIZE_T NTAPI MmSizeOfMdl(_In_ PVOID Base, _In_ SIZE_T Length)
 {
-    SIZE_T pages = (Length >> PAGE_SHIFT) + ((BYTE_OFFSET(Base) + (Length & (PAGE_SIZE - 1)) + PAGE_SIZE - 1) >> PAGE_SHIFT);
+    SIZE_T pages =
+        (Length >> PAGE_SHIFT) + ((BYTE_OFFSET(Base) + (Length & (PAGE_SIZE - 1)) + PAGE_SIZE - 1) >> PAGE_SHIFT);
 
     return sizeof(MDL) + pages * sizeof(PFN_NUMBER);
 }
@@ -44,7 +45,8 @@ PMDL NTAPI MmCreateMdl(_In_opt_ PMDL MemoryDescriptorList, _In_ PVOID Base, _In_
         {
             return NULL;
         }
-        MemoryDescriptorList = MiAllocatePoolFor(__builtin_return_address(0), MmSizeOfMdl(Base, Length), MI_OTHER_MDL_TAG);
+        MemoryDescriptorList =
+            MiAllocatePoolFor(__builtin_return_address(0), MmSizeOfMdl(Base, Length), MI_OTHER_MDL_TAG);
         if (MemoryDescriptorList == NULL)
         {
             return NULL;
@@ -117,7 +119,8 @@ VOID NTAPI IoFreeMdl(_In_ PMDL Mdl)
     }
     else if ((Mdl->MdlFlags & (MDL_PARTIAL | MDL_SOURCE_IS_NONPAGED_POOL)) == 0)
     {
-        MI_RULE((Mdl->MdlFlags & MDL_MAPPED_TO_SYSTEM_VA) == 0, 0xB8, (ULONG_PTR)Mdl, (ULONG_PTR)(USHORT)Mdl->MdlFlags, 0);
+        MI_RULE((Mdl->MdlFlags & MDL_MAPPED_TO_SYSTEM_VA) == 0, 0xB8, (ULONG_PTR)Mdl, (ULONG_PTR)(USHORT)Mdl->MdlFlags,
+                0);
     }
     if (Mdl->MdlFlags & MDL_ALLOCATED_FIXED_SIZE)
     {
@@ -149,7 +152,8 @@ VOID NTAPI IoBuildPartialMdl(_In_ PMDL SourceMdl, _Inout_ PMDL TargetMdl, _In_ P
 
     if (offset >= SourceMdl->ByteCount || (Length != 0 && Length > SourceMdl->ByteCount - offset))
     {
-        KeBugCheckEx(MI_BUGCHECK_PARTIAL_MDL, (ULONG_PTR)SourceMdl, (ULONG_PTR)TargetMdl, (ULONG_PTR)VirtualAddress, Length);
+        KeBugCheckEx(MI_BUGCHECK_PARTIAL_MDL, (ULONG_PTR)SourceMdl, (ULONG_PTR)TargetMdl, (ULONG_PTR)VirtualAddress,
+                     Length);
     }
     if (Length == 0)
     {
@@ -159,7 +163,8 @@ VOID NTAPI IoBuildPartialMdl(_In_ PMDL SourceMdl, _Inout_ PMDL TargetMdl, _In_ P
     /* Size has 16 bits and wraps for MDLs of more than 32 MB; those show by the length they were made for. */
     if (pages > ((USHORT)TargetMdl->Size - sizeof(MDL)) / sizeof(PFN_NUMBER) && pages > MiMdlPages(TargetMdl))
     {
-        KeBugCheckEx(0x40 /* TARGET_MDL_TOO_SMALL */, (ULONG_PTR)SourceMdl, (ULONG_PTR)TargetMdl, (ULONG_PTR)VirtualAddress, Length);
+        KeBugCheckEx(0x40 /* TARGET_MDL_TOO_SMALL */, (ULONG_PTR)SourceMdl, (ULONG_PTR)TargetMdl,
+                     (ULONG_PTR)VirtualAddress, Length);
     }
     skip = (ULONG)(((ULONG_PTR)PAGE_ALIGN(VirtualAddress) - (ULONG_PTR)SourceMdl->StartVa) >> PAGE_SHIFT);
     TargetMdl->Process = SourceMdl->Process;

@@ -363,7 +363,8 @@ static NTSTATUS MipCheckRange(PMDL Mdl, PEPROCESS Process, KPROCESSOR_MODE Mode)
 
 VOID MiProbeAndLock(PMDL Mdl, PEPROCESS Process, KPROCESSOR_MODE Mode, LOCK_OPERATION Operation, PVOID Caller)
 {
-    const USHORT wrong = MDL_PAGES_LOCKED | MDL_MAPPED_TO_SYSTEM_VA | MDL_SOURCE_IS_NONPAGED_POOL | MDL_PARTIAL | MDL_IO_SPACE;
+    const USHORT wrong =
+        MDL_PAGES_LOCKED | MDL_MAPPED_TO_SYSTEM_VA | MDL_SOURCE_IS_NONPAGED_POOL | MDL_PARTIAL | MDL_IO_SPACE;
     BOOLEAN write = Operation != IoReadAccess;
     BOOLEAN user = !MmIsSystemAddress(Mdl->StartVa);
     ULONG pages = MiMdlPages(Mdl);
@@ -393,7 +394,8 @@ VOID MiProbeAndLock(PMDL Mdl, PEPROCESS Process, KPROCESSOR_MODE Mode, LOCK_OPER
         ExRaiseStatus(status);
     }
     Mdl->Process = user ? Process : NULL;
-    Mdl->MdlFlags = (CSHORT)((Mdl->MdlFlags & ~MDL_WRITE_OPERATION) | MDL_PAGES_LOCKED | (write ? MDL_WRITE_OPERATION : 0));
+    Mdl->MdlFlags =
+        (CSHORT)((Mdl->MdlFlags & ~MDL_WRITE_OPERATION) | MDL_PAGES_LOCKED | (write ? MDL_WRITE_OPERATION : 0));
     InterlockedAdd64(&MiCounters.LockedPages, pages);
     if (user)
     {
@@ -411,23 +413,25 @@ VOID MiProbeAndLock(PMDL Mdl, PEPROCESS Process, KPROCESSOR_MODE Mode, LOCK_OPER
  * @param MemoryDescriptorList  not locked, mapped, partial or built for nonpaged pool
  * @param AccessMode            UserMode: the buffer must lie in user space
  * @param Operation             IoReadAccess: for reading by the device; IoWriteAccess, IoModifyAccess: for writing
- * RAISES STATUS_ACCESS_VIOLATION, STATUS_GUARD_PAGE_VIOLATION, STATUS_WORKING_SET_QUOTA (too much is locked, or one page
- * too often), STATUS_INVALID_PARAMETER (no bytes), STATUS_INSUFFICIENT_RESOURCES; nothing stays locked then.
- * IRQL <= APC_LEVEL, in the process that owns a user buffer; <= DISPATCH_LEVEL for nonpaged kernel memory.
+ * RAISES STATUS_ACCESS_VIOLATION, STATUS_GUARD_PAGE_VIOLATION, STATUS_WORKING_SET_QUOTA (too much is locked, or one
+ * page too often), STATUS_INVALID_PARAMETER (no bytes), STATUS_INSUFFICIENT_RESOURCES; nothing stays locked then. IRQL
+ * <= APC_LEVEL, in the process that owns a user buffer; <= DISPATCH_LEVEL for nonpaged kernel memory.
  */
-VOID NTAPI MmProbeAndLockPages(_Inout_ PMDL MemoryDescriptorList, _In_ KPROCESSOR_MODE AccessMode, _In_ LOCK_OPERATION Operation)
+VOID NTAPI MmProbeAndLockPages(_Inout_ PMDL MemoryDescriptorList, _In_ KPROCESSOR_MODE AccessMode,
+                               _In_ LOCK_OPERATION Operation)
 {
-    MiProbeAndLock(MemoryDescriptorList, PsInitialSystemProcess != NULL ? MiCurrentProcess() : NULL, AccessMode, Operation,
-                   __builtin_return_address(0));
+    MiProbeAndLock(MemoryDescriptorList, PsInitialSystemProcess != NULL ? MiCurrentProcess() : NULL, AccessMode,
+                   Operation, __builtin_return_address(0));
 }
 
 /**
  * MmProbeAndLockPages on the address space of Process. IRQL <= APC_LEVEL, in any process.
  */
-VOID NTAPI MmProbeAndLockProcessPages(_Inout_ PMDL MemoryDescriptorList, _In_ PEPROCESS Process, _In_ KPROCESSOR_MODE AccessMode,
-                                      _In_ LOCK_OPERATION Operation)
+VOID NTAPI MmProbeAndLockProcessPages(_Inout_ PMDL MemoryDescriptorList, _In_ PEPROCESS Process,
+                                      _In_ KPROCESSOR_MODE AccessMode, _In_ LOCK_OPERATION Operation)
 {
-    MI_RULE(KeGetCurrentIrql() <= APC_LEVEL, 0x71, KeGetCurrentIrql(), (ULONG_PTR)MemoryDescriptorList, (ULONG_PTR)Process);
+    MI_RULE(KeGetCurrentIrql() <= APC_LEVEL, 0x71, KeGetCurrentIrql(), (ULONG_PTR)MemoryDescriptorList,
+            (ULONG_PTR)Process);
     /* The page tables are reached through the direct map, so the thread need not attach to the process. */
     MiProbeAndLock(MemoryDescriptorList, Process, AccessMode, Operation, __builtin_return_address(0));
 }
@@ -481,7 +485,8 @@ VOID NTAPI MmProbeAndLockSelectedPages(_Inout_ PMDL MemoryDescriptorList, _In_ P
         ExRaiseStatus(status);
     }
     mdl->Process = process;
-    mdl->MdlFlags = (CSHORT)((mdl->MdlFlags & ~MDL_WRITE_OPERATION) | MDL_PAGES_LOCKED | (write ? MDL_WRITE_OPERATION : 0));
+    mdl->MdlFlags =
+        (CSHORT)((mdl->MdlFlags & ~MDL_WRITE_OPERATION) | MDL_PAGES_LOCKED | (write ? MDL_WRITE_OPERATION : 0));
     InterlockedAdd64(&MiCounters.LockedPages, pages);
     InterlockedAdd64(&process->Space.LockedPages, pages);
     if (MiTrackLocks)

@@ -87,8 +87,8 @@ PVOID MiMapMdlToSystem(PMDL Mdl, MEMORY_CACHING_TYPE CacheType, ULONG Priority, 
     return Mdl->MappedSystemVa;
 }
 
-static PVOID MipMapLockedPages(PMDL Mdl, KPROCESSOR_MODE Mode, MEMORY_CACHING_TYPE CacheType, PVOID Base, ULONG BugCheckOnFailure,
-                               ULONG Priority, PVOID Caller)
+static PVOID MipMapLockedPages(PMDL Mdl, KPROCESSOR_MODE Mode, MEMORY_CACHING_TYPE CacheType, PVOID Base,
+                               ULONG BugCheckOnFailure, ULONG Priority, PVOID Caller)
 {
     ULONG_PTR flags = (USHORT)Mdl->MdlFlags;
     PVOID va;
@@ -104,7 +104,8 @@ static PVOID MipMapLockedPages(PMDL Mdl, KPROCESSOR_MODE Mode, MEMORY_CACHING_TY
     va = MiMapMdlToSystem(Mdl, CacheType, Priority, Caller);
     if (va == NULL && BugCheckOnFailure)
     {
-        KeBugCheckEx(MI_BUGCHECK_NO_MORE_SYSTEM_PTES, 0, MiMdlPages(Mdl), (ULONG_PTR)MiSystemPtes.Free, MiSystemPtes.Pages);
+        KeBugCheckEx(MI_BUGCHECK_NO_MORE_SYSTEM_PTES, 0, MiMdlPages(Mdl), (ULONG_PTR)MiSystemPtes.Free,
+                     MiSystemPtes.Pages);
     }
     return va;
 }
@@ -130,8 +131,8 @@ PVOID NTAPI MmMapLockedPagesSpecifyCache(_In_ PMDLX MemoryDescriptorList, _In_ K
 {
     MI_RULE(!MiStrictMdl || !BugCheckOnFailure || AccessMode != KernelMode, 0x82, (ULONG_PTR)MemoryDescriptorList,
             (ULONG_PTR)(USHORT)MemoryDescriptorList->MdlFlags, 0);
-    return MipMapLockedPages(MemoryDescriptorList, AccessMode, CacheType, BaseAddress, BugCheckOnFailure, (ULONG)Priority,
-                             __builtin_return_address(0));
+    return MipMapLockedPages(MemoryDescriptorList, AccessMode, CacheType, BaseAddress, BugCheckOnFailure,
+                             (ULONG)Priority, __builtin_return_address(0));
 }
 
 /**
@@ -171,7 +172,8 @@ static VOID MipClaimView(PVOID Base, PMDL Mdl, ULONG Pages)
     {
         KeBugCheckEx(MI_BUGCHECK_SYSTEM_PTE_MISUSE, 4, (ULONG_PTR)Base, MI_PTE_PFN(*entry), MmGetMdlPfnArray(Mdl)[0]);
     }
-    if ((ULONG64)InterlockedExchange64((volatile LONG64 *)(MiRegionPte(&MiSystemPtes, MiRegionIndex(&MiSystemPtes, page) - 1)), 0) != record)
+    if ((ULONG64)InterlockedExchange64(
+            (volatile LONG64 *)(MiRegionPte(&MiSystemPtes, MiRegionIndex(&MiSystemPtes, page) - 1)), 0) != record)
     {
         KeBugCheckEx(MI_BUGCHECK_SYSTEM_PTE_MISUSE, 1, (ULONG_PTR)Base, (ULONG_PTR)Mdl, Pages);
     }
@@ -208,7 +210,8 @@ VOID NTAPI MmUnmapLockedPages(_In_ PVOID BaseAddress, _In_ PMDL MemoryDescriptor
 /**
  * Changes the protection of an MDL's kernel view.
  *
- * @param NewProtect  PAGE_NOACCESS, PAGE_READONLY, PAGE_READWRITE, PAGE_EXECUTE, PAGE_EXECUTE_READ, PAGE_EXECUTE_READWRITE
+ * @param NewProtect  PAGE_NOACCESS, PAGE_READONLY, PAGE_READWRITE, PAGE_EXECUTE, PAGE_EXECUTE_READ,
+ * PAGE_EXECUTE_READWRITE
  * @return STATUS_INVALID_PAGE_PROTECTION, STATUS_NOT_MAPPED_VIEW
  * IRQL <= DISPATCH_LEVEL.
  */
@@ -226,7 +229,8 @@ NTSTATUS NTAPI MmProtectMdlSystemAddress(_In_ PMDL MemoryDescriptorList, _In_ UL
         return STATUS_INVALID_PAGE_PROTECTION;
     }
     record = (mdl->MdlFlags & MDL_MAPPED_TO_SYSTEM_VA) ? MiFindRecord(&MiSystemPtes, page) : 0;
-    if ((MiRecordKind(record) != MiRecordMdlView && MiRecordKind(record) != MiRecordReservedMapping) || MiRecordPages(record) < pages)
+    if ((MiRecordKind(record) != MiRecordMdlView && MiRecordKind(record) != MiRecordReservedMapping) ||
+        MiRecordPages(record) < pages)
     {
         return STATUS_NOT_MAPPED_VIEW;
     }
@@ -237,10 +241,10 @@ NTSTATUS NTAPI MmProtectMdlSystemAddress(_In_ PMDL MemoryDescriptorList, _In_ UL
         ULONG64 old = *entry;
         /* Without access: not valid, PFN and (moved up, where they do not read as a record's kind) cache bits kept. */
         ULONG64 kept = (old & MI_PTE_PFN_MASK) | (((old & MI_PTE_VALID) ? old : old >> 6) & MI_PTE_LEGACY_CACHE);
-        *entry = protection == MM_ZERO_ACCESS
-                     ? (kept & MI_PTE_PFN_MASK) | ((kept & MI_PTE_LEGACY_CACHE) << 6)
-                     : kept | MI_PTE_VALID | MI_PTE_ACCESSED | MI_PTE_GLOBAL |
-                           (MiAllowsWrite(protection) ? MI_PTE_WRITE | MI_PTE_DIRTY : 0) | (MiAllowsExecute(protection) ? 0 : MI_PTE_NX);
+        *entry = protection == MM_ZERO_ACCESS ? (kept & MI_PTE_PFN_MASK) | ((kept & MI_PTE_LEGACY_CACHE) << 6)
+                                              : kept | MI_PTE_VALID | MI_PTE_ACCESSED | MI_PTE_GLOBAL |
+                                                    (MiAllowsWrite(protection) ? MI_PTE_WRITE | MI_PTE_DIRTY : 0) |
+                                                    (MiAllowsExecute(protection) ? 0 : MI_PTE_NX);
     }
     KeFlushTb(NULL, (PVOID)page, pages);
     return STATUS_SUCCESS;
@@ -267,9 +271,10 @@ NTSTATUS NTAPI MmMapMdl(_In_ PMDL MemoryDescriptorList, _In_ ULONG Protection, _
         DriverRoutine(DriverContext, MemoryDescriptorList->MappedSystemVa);
         return STATUS_SUCCESS;
     }
-    va = MiMapMdlToSystem(MemoryDescriptorList, MmCached,
-                          HighPagePriority | MdlMappingNoExecute | (Protection == PAGE_READONLY ? MdlMappingNoWrite : 0),
-                          __builtin_return_address(0));
+    va =
+        MiMapMdlToSystem(MemoryDescriptorList, MmCached,
+                         HighPagePriority | MdlMappingNoExecute | (Protection == PAGE_READONLY ? MdlMappingNoWrite : 0),
+                         __builtin_return_address(0));
     if (va == NULL)
     {
         return STATUS_INSUFFICIENT_RESOURCES;

@@ -78,7 +78,8 @@ static PMDL MipAllocatePages(const MI_PAGE_REQUEST *Request, MEMORY_CACHING_TYPE
         return NULL;
     }
     pfns = MmGetMdlPfnArray(mdl);
-    taken = (Request->Flags & MM_ALLOCATE_REQUIRE_CONTIGUOUS_CHUNKS) ? MipTakeChunks(Request, pfns) : MipTakePages(Request, pfns);
+    taken = (Request->Flags & MM_ALLOCATE_REQUIRE_CONTIGUOUS_CHUNKS) ? MipTakeChunks(Request, pfns)
+                                                                     : MipTakePages(Request, pfns);
     if (taken == 0 || (taken < Request->Pages && (Request->Flags & MM_ALLOCATE_FULLY_REQUIRED)))
     {
         for (SIZE_T i = 0; i < taken; i++)
@@ -106,8 +107,8 @@ static PMDL MipAllocatePages(const MI_PAGE_REQUEST *Request, MEMORY_CACHING_TYPE
     return mdl;
 }
 
-static PMDL MipAllocateFor(PHYSICAL_ADDRESS LowAddress, PHYSICAL_ADDRESS HighAddress, PHYSICAL_ADDRESS SkipBytes, SIZE_T TotalBytes,
-                           MEMORY_CACHING_TYPE CacheType, ULONG Flags, PVOID Caller)
+static PMDL MipAllocateFor(PHYSICAL_ADDRESS LowAddress, PHYSICAL_ADDRESS HighAddress, PHYSICAL_ADDRESS SkipBytes,
+                           SIZE_T TotalBytes, MEMORY_CACHING_TYPE CacheType, ULONG Flags, PVOID Caller)
 {
     MI_PAGE_REQUEST request;
 
@@ -145,10 +146,11 @@ static PMDL MipAllocateFor(PHYSICAL_ADDRESS LowAddress, PHYSICAL_ADDRESS HighAdd
  * IRQL <= DISPATCH_LEVEL. MmFreePagesFromMdl, then ExFreePool on the MDL.
  */
 PMDL NTAPI MmAllocatePagesForMdlEx(_In_ PHYSICAL_ADDRESS LowAddress, _In_ PHYSICAL_ADDRESS HighAddress,
-                                   _In_ PHYSICAL_ADDRESS SkipBytes, _In_ SIZE_T TotalBytes, _In_ MEMORY_CACHING_TYPE CacheType,
-                                   _In_ ULONG Flags)
+                                   _In_ PHYSICAL_ADDRESS SkipBytes, _In_ SIZE_T TotalBytes,
+                                   _In_ MEMORY_CACHING_TYPE CacheType, _In_ ULONG Flags)
 {
-    return MipAllocateFor(LowAddress, HighAddress, SkipBytes, TotalBytes, CacheType, Flags, __builtin_return_address(0));
+    return MipAllocateFor(LowAddress, HighAddress, SkipBytes, TotalBytes, CacheType, Flags,
+                          __builtin_return_address(0));
 }
 
 /** MmAllocatePagesForMdlEx with cached, zeroed pages; may return fewer than asked for. */
@@ -163,7 +165,8 @@ PMDL NTAPI MmAllocateNodePagesForMdlEx(_In_ PHYSICAL_ADDRESS LowAddress, _In_ PH
                                        _In_ PHYSICAL_ADDRESS SkipBytes, _In_ SIZE_T TotalBytes,
                                        _In_ MEMORY_CACHING_TYPE CacheType, _In_ ULONG IdealNode, _In_ ULONG Flags)
 {
-    return IdealNode == 0 ? MipAllocateFor(LowAddress, HighAddress, SkipBytes, TotalBytes, CacheType, Flags, __builtin_return_address(0))
+    return IdealNode == 0 ? MipAllocateFor(LowAddress, HighAddress, SkipBytes, TotalBytes, CacheType, Flags,
+                                           __builtin_return_address(0))
                           : NULL;
 }
 
@@ -189,11 +192,13 @@ VOID NTAPI MmFreePagesFromMdl(_In_ PMDLX MemoryDescriptorList)
         PFN_NUMBER pfn = pfns[i];
         if (!MiIsMemory(pfn) || MiPfn(pfn)->State != MiPageMdl)
         {
-            KeBugCheckEx(MI_BUGCHECK_PFN_LIST_CORRUPT, 0x99, pfn, MiIsMemory(pfn) ? MiPfn(pfn)->State : MiPageNotMemory, 0);
+            KeBugCheckEx(MI_BUGCHECK_PFN_LIST_CORRUPT, 0x99, pfn, MiIsMemory(pfn) ? MiPfn(pfn)->State : MiPageNotMemory,
+                         0);
         }
         if (MI_LOCKS(MiPfn(pfn)->Counts) != 0)
         {
-            KeBugCheckEx(MI_BUGCHECK_PFN_LIST_CORRUPT, 0x9A, pfn, MiPfn(pfn)->State, (ULONG_PTR)MI_REFERENCES(MiPfn(pfn)->Counts));
+            KeBugCheckEx(MI_BUGCHECK_PFN_LIST_CORRUPT, 0x9A, pfn, MiPfn(pfn)->State,
+                         (ULONG_PTR)MI_REFERENCES(MiPfn(pfn)->Counts));
         }
         pfns[i] = MAXULONG_PTR;
         MiReleasePage(pfn);

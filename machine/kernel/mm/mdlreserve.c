@@ -9,7 +9,8 @@ static DECLSPEC_NORETURN VOID MipMisuse(ULONG Type, PVOID Base, ULONG_PTR P3, UL
     KeBugCheckEx(MI_BUGCHECK_SYSTEM_PTE_MISUSE, Type, (ULONG_PTR)Base, P3, P4);
 }
 
-/* The reservation at Base, if Tag owns it; otherwise DA with the code for a stranger, or for an address that is none. */
+/* The reservation at Base, if Tag owns it; otherwise DA with the code for a stranger, or for an address that is none.
+ */
 static ULONG MipFindReservation(PVOID Base, ULONG Tag, ULONG NotOwner, ULONG Invalid)
 {
     ULONG64 record = MiFindRecord(&MiSystemPtes, (ULONG_PTR)Base);
@@ -88,8 +89,8 @@ VOID NTAPI MmFreeMappingAddress(_In_ PVOID BaseAddress, _In_ ULONG PoolTag)
  * @return address of the buffer's first byte; NULL if the reservation is too small or CacheType unknown
  * IRQL <= DISPATCH_LEVEL. Bug check DA: 104 not the owner, 105 no reservation, 107 something is mapped there.
  */
-PVOID NTAPI MmMapLockedPagesWithReservedMapping(_In_ PVOID MappingAddress, _In_ ULONG PoolTag, _In_ PMDL MemoryDescriptorList,
-                                                _In_ MEMORY_CACHING_TYPE CacheType)
+PVOID NTAPI MmMapLockedPagesWithReservedMapping(_In_ PVOID MappingAddress, _In_ ULONG PoolTag,
+                                                _In_ PMDL MemoryDescriptorList, _In_ MEMORY_CACHING_TYPE CacheType)
 {
     PMDL mdl = MemoryDescriptorList;
     ULONG pages = MiMdlPages(mdl);

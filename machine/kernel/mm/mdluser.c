@@ -9,7 +9,8 @@
 #include "mmp.h"
 
 /* Writes the entries. Both locks held, the tables made. */
-static VOID MipWriteEntries(PEPROCESS Process, PMDL Mdl, ULONG_PTR Page, ULONG Pages, MEMORY_CACHING_TYPE CacheType, ULONG64 Bits)
+static VOID MipWriteEntries(PEPROCESS Process, PMDL Mdl, ULONG_PTR Page, ULONG Pages, MEMORY_CACHING_TYPE CacheType,
+                            ULONG64 Bits)
 {
     PPFN_NUMBER pfns = MmGetMdlPfnArray(Mdl);
     BOOLEAN simple = (Mdl->MdlFlags & MDL_IO_SPACE) == 0 && MiUncachedPages == 0;

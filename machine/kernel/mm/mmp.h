@@ -87,7 +87,8 @@ typedef volatile ULONG64 MMPTE, *PMMPTE;
 #define MI_PTE_NX (1ULL << 63)
 #define MI_PTE_LEGACY_CACHE (MI_PTE_PWT | MI_PTE_PCD)
 
-/* Kernel pages that hold data: writable, never executable; accessed and dirty from the start, so that the CPU need not say so. */
+/* Kernel pages that hold data: writable, never executable; accessed and dirty from the start, so that the CPU need not
+   say so. */
 #define MI_PTE_KERNEL (MI_PTE_VALID | MI_PTE_WRITE | MI_PTE_ACCESSED | MI_PTE_DIRTY | MI_PTE_GLOBAL | MI_PTE_NX)
 #define MI_PTE_TABLE (MI_PTE_VALID | MI_PTE_WRITE | MI_PTE_ACCESSED)
 
@@ -142,7 +143,7 @@ static inline PVOID MiPfnToVirtual(PFN_NUMBER Pfn)
 
 ULONG MiMakeProtection(ULONG Win32Protect);        /* PAGE_* to MM_*, or MI_INVALID_PROTECTION */
 ULONG MiWin32Protection(ULONG Protection);         /* and back */
-ULONG64 MiUserPteBits(ULONG Protection);           /* hardware and copy-on-write bits of a valid user entry, without PFN */
+ULONG64 MiUserPteBits(ULONG Protection); /* hardware and copy-on-write bits of a valid user entry, without PFN */
 ULONG64 MiCacheBits(MEMORY_CACHING_TYPE CacheType);
 BOOLEAN MiAllowsWrite(ULONG Protection);
 BOOLEAN MiAllowsExecute(ULONG Protection);
@@ -152,7 +153,10 @@ PMMPTE MiLookupPte(ULONG64 Pml4, ULONG_PTR Va, PBOOLEAN Large);
 static inline PMMPTE MiLookupKernelPte(ULONG_PTR Va, PBOOLEAN Large);
 /** PFN behind a kernel address, large pages included. FALSE if nothing is mapped there. */
 BOOLEAN MiKernelVaToPfn(ULONG_PTR Va, PPFN_NUMBER Pfn, PULONG64 Pte);
-/** The page table that covers Va in the kernel half, made if need be. NULL if out of pages. Caller serialises per range. */
+/**
+ * The page table that covers Va in the kernel half, made if need be. NULL if out of pages. Caller serialises per
+ * range.
+ */
 PMMPTE MiMakeKernelTable(ULONG_PTR Va);
 extern ULONG64 MiKernelPml4; /* physical; every process has a copy of its upper half */
 
@@ -214,12 +218,19 @@ static inline BOOLEAN MiIsMemory(PFN_NUMBER Pfn)
 #define MI_ALLOCATE_USER 2u    /* leaves the last pages to the kernel */
 #define MI_ALLOCATE_PARTIAL 4u /* fewer are welcome */
 
-/** Takes Count pages with one reference each; returns how many it took (Count or 0 unless MI_ALLOCATE_PARTIAL). <= DISPATCH_LEVEL. */
+/**
+ * Takes Count pages with one reference each; returns how many it took (Count or 0 unless MI_ALLOCATE_PARTIAL).
+ * IRQL <= DISPATCH_LEVEL.
+ */
 SIZE_T MiAllocatePages(SIZE_T Count, PPFN_NUMBER Pages, ULONG Flags, MI_PAGE_STATE State);
 /** One page, or 0. */
 PFN_NUMBER MiAllocatePage(ULONG Flags, MI_PAGE_STATE State);
-/** Count adjacent pages within [Low, High], the first a multiple of Alignment, none crossing a multiple of Boundary (0: any). 0 if none. */
-PFN_NUMBER MiAllocateRun(SIZE_T Count, PFN_NUMBER Low, PFN_NUMBER High, PFN_NUMBER Alignment, PFN_NUMBER Boundary, MI_PAGE_STATE State);
+/**
+ * Count adjacent pages within [Low, High], the first a multiple of Alignment, none crossing a multiple of Boundary
+ * (0: any). 0 if none.
+ */
+PFN_NUMBER MiAllocateRun(SIZE_T Count, PFN_NUMBER Low, PFN_NUMBER High, PFN_NUMBER Alignment, PFN_NUMBER Boundary,
+                         MI_PAGE_STATE State);
 /** Up to Count single pages within [Low, High]. */
 SIZE_T MiAllocatePagesInRange(SIZE_T Count, PPFN_NUMBER Pages, PFN_NUMBER Low, PFN_NUMBER High, MI_PAGE_STATE State);
 VOID MiFreePage(PFN_NUMBER Pfn, BOOLEAN Last); /* its last reference has gone; Last: reuse it as late as possible */
@@ -336,12 +347,18 @@ static inline MMPTE MiMakeRecord(MI_RECORD_KIND Kind, ULONG Pages, ULONG64 Info)
 {
     return ((ULONG64)Kind << 1) | ((ULONG64)Pages << 5) | (Info << 27);
 }
-static inline MI_RECORD_KIND MiRecordKind(ULONG64 Record) { return Record & 1 ? MiRecordNone : (MI_RECORD_KIND)((Record >> 1) & 0xF); }
+static inline MI_RECORD_KIND MiRecordKind(ULONG64 Record)
+{
+    return Record & 1 ? MiRecordNone : (MI_RECORD_KIND)((Record >> 1) & 0xF);
+}
 static inline ULONG MiRecordPages(ULONG64 Record) { return (ULONG)(Record >> 5) & MI_RECORD_MAX_PAGES; }
 static inline ULONG64 MiRecordInfo(ULONG64 Record) { return Record >> 27; }
 
 /* Callers are kernel or driver code, so 37 bits name them to four bytes. */
-static inline ULONG64 MiPackCaller(PVOID Caller) { return (((ULONG_PTR)Caller - MM_IMAGE_BASE) >> 2) & ((1ULL << 37) - 1); }
+static inline ULONG64 MiPackCaller(PVOID Caller)
+{
+    return (((ULONG_PTR)Caller - MM_IMAGE_BASE) >> 2) & ((1ULL << 37) - 1);
+}
 static inline PVOID MiUnpackCaller(ULONG64 Info) { return (PVOID)(MM_IMAGE_BASE + (Info << 2)); }
 
 static inline PMMPTE MiRegionPte(const MI_REGION *Region, ULONG Index)
@@ -364,9 +381,15 @@ static inline PVOID MiRegionVa(const MI_REGION *Region, ULONG Index)
 extern MI_REGION MiSystemPtes, MiNonPagedRegion, MiPagedRegion, MiImageRegion;
 
 VOID MiInitializeRegion(MI_REGION *Region, ULONG_PTR Base, ULONG Pages);
-/** Reserves Pages addresses preceded by Records record entries (at least 1); returns the first page's index, 0 if there is no room. */
+/**
+ * Reserves Pages addresses preceded by Records record entries (at least 1); returns the first page's index, 0 if there
+ * is no room.
+ */
 ULONG MiReserveRange(MI_REGION *Region, ULONG Pages, ULONG Records);
-/** Clears the entries of a range and its records, flushes, and gives the addresses back. The pages themselves are the caller's. */
+/**
+ * Clears the entries of a range and its records, flushes, and gives the addresses back. The pages themselves are the
+ * caller's.
+ */
 VOID MiReleaseRange(MI_REGION *Region, ULONG Index, ULONG Pages, ULONG Records);
 /** Only gives the addresses back: entries are clear and flushed already. */
 VOID MiReturnRange(MI_REGION *Region, ULONG Index, ULONG Pages, ULONG Records);
@@ -376,7 +399,8 @@ VOID MiMapRun(MI_REGION *Region, ULONG Index, SIZE_T Pages, PFN_NUMBER First, UL
 /** The record before a range if Va is its first page, else 0. */
 ULONG64 MiFindRecord(const MI_REGION *Region, ULONG_PTR Va);
 /** Reserves, takes pages, maps: for stacks, images, noncached memory. NULL if out of either. */
-PVOID MiAllocateMapped(MI_REGION *Region, ULONG Pages, MI_RECORD_KIND Kind, ULONG64 Info, ULONG64 Bits, MI_PAGE_STATE State);
+PVOID MiAllocateMapped(MI_REGION *Region, ULONG Pages, MI_RECORD_KIND Kind, ULONG64 Info, ULONG64 Bits,
+                       MI_PAGE_STATE State);
 VOID MiFreeMapped(MI_REGION *Region, PVOID Va, ULONG Pages);
 
 /* ---- pool ---- */
@@ -400,7 +424,8 @@ static inline PVOID MiMdlVa(const MDL *Mdl)
 PVOID MiMapMdlToSystem(PMDL Mdl, MEMORY_CACHING_TYPE CacheType, ULONG Priority, PVOID Caller);
 PVOID MiMapMdlToUser(PMDL Mdl, MEMORY_CACHING_TYPE CacheType, PVOID Base, ULONG Priority); /* raises */
 VOID MiUnmapMdlFromUser(PVOID Base, PMDL Mdl);
-VOID MiProbeAndLock(PMDL Mdl, PEPROCESS Process, KPROCESSOR_MODE Mode, LOCK_OPERATION Operation, PVOID Caller); /* raises */
+/** Locks for MmProbeAndLock*; raises. */
+VOID MiProbeAndLock(PMDL Mdl, PEPROCESS Process, KPROCESSOR_MODE Mode, LOCK_OPERATION Operation, PVOID Caller);
 VOID MiWriteMdlEntries(PMDL Mdl, ULONG Index, ULONG Pages, MEMORY_CACHING_TYPE CacheType, ULONG64 Bits);
 ULONG64 MiKernelViewBits(ULONG Priority);
 BOOLEAN MiIsValidCacheType(MEMORY_CACHING_TYPE CacheType);
@@ -411,7 +436,8 @@ VOID MiUnlockMdlPages(PMDL Mdl, ULONG First, ULONG Count); /* locks and accounti
 
 typedef struct _MI_COUNTERS
 {
-    volatile LONG64 LockedPages, SystemMappings, UserMappings, MdlPages, Contiguous, IoSpaceMappings, ReservedMappings, Mdls;
+    volatile LONG64 LockedPages, SystemMappings, UserMappings, MdlPages, Contiguous, IoSpaceMappings, ReservedMappings,
+        Mdls;
     volatile LONG64 DriverBlocks, DriverBytes;
     volatile LONG64 CommittedPages;
 } MI_COUNTERS;
@@ -478,7 +504,10 @@ static inline PEPROCESS MiCurrentProcess(VOID) { return (PEPROCESS)KiCurrentProc
 PMMPTE MiUserPte(PEPROCESS Process, ULONG_PTR Page, BOOLEAN Create);
 /** The entry of the first page from *Page to End that has a page table; *Page moves there. NULL if none. */
 PMMPTE MiNextUserPte(PEPROCESS Process, PULONG_PTR Page, ULONG_PTR End);
-/** Empties [Start, End]: entries become Leave (0, or decommitted), pages and slots are freed after the flush. WorkingSetLock held. */
+/**
+ * Empties [Start, End]: entries become Leave (0, or decommitted), pages and slots are freed after the flush.
+ * WorkingSetLock held.
+ */
 VOID MiDeleteUserRange(PEPROCESS Process, ULONG_PTR Start, ULONG_PTR End, MMPTE Leave);
 /** Frees the page tables that only served the hole around [Start, End]. Both locks held, the VAD removed. */
 VOID MiFreeUserTables(PEPROCESS Process, ULONG_PTR Start, ULONG_PTR End);
@@ -516,7 +545,8 @@ NTSTATUS MiAllocateVirtual(PEPROCESS Process, PVOID *Base, PSIZE_T Size, ULONG_P
 NTSTATUS MiFreeVirtual(PEPROCESS Process, PVOID *Base, PSIZE_T Size, ULONG Type);
 NTSTATUS MiProtectVirtual(PEPROCESS Process, PVOID *Base, PSIZE_T Size, ULONG Protect, PULONG OldProtect);
 /** Both locks held; the range lies in Vad. */
-NTSTATUS MiProtectRange(PEPROCESS Process, PMMVAD Vad, ULONG_PTR Start, ULONG_PTR End, ULONG Protection, PULONG OldProtection);
+NTSTATUS MiProtectRange(PEPROCESS Process, PMMVAD Vad, ULONG_PTR Start, ULONG_PTR End, ULONG Protection,
+                        PULONG OldProtection);
 NTSTATUS MiLockVirtual(PEPROCESS Process, PVOID *Base, PSIZE_T Size);
 NTSTATUS MiUnlockVirtual(PEPROCESS Process, PVOID *Base, PSIZE_T Size);
 NTSTATUS MiReferenceProcess(HANDLE Handle, ACCESS_MASK Access, PEPROCESS *Process);
@@ -531,7 +561,7 @@ SIZE_T MiPageFileSize(VOID);                               /* pages */
 BOOLEAN MiIsPageZero(PFN_NUMBER Pfn);
 VOID MiInitializeTrimmer(VOID);
 VOID MiNotifyTrimmer(VOID);                                /* wakes it if free pages run low */
-VOID MiWaitForPages(VOID);                                 /* wakes the trimmer and gives it time. <= APC_LEVEL, no lock held */
+VOID MiWaitForPages(VOID); /* wakes the trimmer and gives it time. <= APC_LEVEL, no lock held */
 
 /* ---- sections ---- */
 
@@ -568,7 +598,7 @@ VOID MiReferenceArea(MI_CONTROL_AREA *Area);
 VOID MiDereferenceArea(MI_CONTROL_AREA *Area);
 NTSTATUS MiCreateImageArea(PFILE_OBJECT File, MI_CONTROL_AREA **Area);
 NTSTATUS MiCreateFileArea(PFILE_OBJECT File, ULONG64 *Size, MI_CONTROL_AREA **Area);
-/** Gives a prototype entry its page (with one more reference) under the area's lock. STATUS_NO_MEMORY if out of pages. */
+/** Gives a prototype entry its page, with one more reference. STATUS_NO_MEMORY if out of pages. */
 NTSTATUS MiGetSectionPage(MI_CONTROL_AREA *Area, ULONG64 Index, PPFN_NUMBER Pfn);
 NTSTATUS MiMapViewOfSection(PEPROCESS Process, MI_SECTION *Section, PVOID *Base, PSIZE_T Size, ULONG64 *Offset,
                             ULONG_PTR ZeroBits, ULONG AllocationType, ULONG Protect, BOOLEAN Inherit);

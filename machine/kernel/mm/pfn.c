@@ -27,7 +27,8 @@ static KSPIN_LOCK MipPfnLock;
 static ULONG MipFreeHead, MipFreeTail; /* page 0 is never free, so 0 ends the list */
 static LONG64 MipReserve;              /* free pages that user requests leave alone */
 
-static PFN_NUMBER MipBootStart, MipBootEnd; /* phase 0: taken from the end of the largest free range, before there is a list */
+static PFN_NUMBER MipBootStart,
+    MipBootEnd; /* phase 0: taken from the end of the largest free range, before there is a list */
 static BOOLEAN MipDatabaseReady;
 
 VOID MiZeroPage(PFN_NUMBER Pfn)
@@ -294,7 +295,8 @@ PVOID MiBootAllocate(SIZE_T Size)
     }
     if (first == 0)
     {
-        KeBugCheckEx(PHASE0_INITIALIZATION_FAILED, (ULONG_PTR)STATUS_INSUFFICIENT_RESOURCES, Size, MipBootEnd - MipBootStart, 0);
+        KeBugCheckEx(PHASE0_INITIALIZATION_FAILED, (ULONG_PTR)STATUS_INSUFFICIENT_RESOURCES, Size,
+                     MipBootEnd - MipBootStart, 0);
     }
     __stosq(MiPfnToVirtual(first), 0, pages * (PAGE_SIZE / sizeof(ULONG64)));
     return MiPfnToVirtual(first);

@@ -21,7 +21,8 @@ static BOOLEAN MipIrqlAllows(const MI_POOL *Pool)
     return KeGetCurrentIrql() <= (Pool->Paged ? APC_LEVEL : DISPATCH_LEVEL);
 }
 
-/* A block that starts on a cache line: taken larger, with a second header before the address that leads to the first. */
+/* A block that starts on a cache line: taken larger, with a second header before the address that leads to the first.
+ */
 static PVOID MipAllocateAligned(MI_REQUEST *Request)
 {
     SIZE_T size = Request->Size;
@@ -182,7 +183,8 @@ PVOID NTAPI ExAllocatePoolWithQuota(_In_ POOL_TYPE PoolType, _In_ SIZE_T NumberO
 static PVOID MipAllocateByFlags(ULONG64 Flags, SIZE_T Size, ULONG Tag, PVOID Caller)
 {
     const ULONG64 known = POOL_FLAG_USE_QUOTA | POOL_FLAG_UNINITIALIZED | POOL_FLAG_SESSION | POOL_FLAG_CACHE_ALIGNED |
-                          POOL_FLAG_RAISE_ON_FAILURE | POOL_FLAG_NON_PAGED | POOL_FLAG_NON_PAGED_EXECUTE | POOL_FLAG_PAGED;
+                          POOL_FLAG_RAISE_ON_FAILURE | POOL_FLAG_NON_PAGED | POOL_FLAG_NON_PAGED_EXECUTE |
+                          POOL_FLAG_PAGED;
     ULONG64 kind = Flags & (POOL_FLAG_NON_PAGED | POOL_FLAG_NON_PAGED_EXECUTE | POOL_FLAG_PAGED);
     MI_REQUEST request = {.Size = Size, .Tag = Tag, .Caller = Caller};
     NTSTATUS status = STATUS_INVALID_PARAMETER;
@@ -191,7 +193,9 @@ static PVOID MipAllocateByFlags(ULONG64 Flags, SIZE_T Size, ULONG Tag, PVOID Cal
     /* The lower half of the flags is binding: what is not known must not be ignored. */
     if ((Flags & POOL_FLAG_REQUIRED_MASK & ~known) == 0 && kind != 0 && (kind & (kind - 1)) == 0 && Tag != 0)
     {
-        request.Pool = &MiPools[kind == POOL_FLAG_PAGED ? MiPoolPaged : kind == POOL_FLAG_NON_PAGED ? MiPoolNonPaged : MiPoolExecutable];
+        request.Pool = &MiPools[kind == POOL_FLAG_PAGED       ? MiPoolPaged
+                                : kind == POOL_FLAG_NON_PAGED ? MiPoolNonPaged
+                                                              : MiPoolExecutable];
         request.Zero = (Flags & POOL_FLAG_UNINITIALIZED) == 0;
         request.CacheAligned = (Flags & POOL_FLAG_CACHE_ALIGNED) != 0;
         status = STATUS_INSUFFICIENT_RESOURCES;
@@ -229,7 +233,8 @@ PVOID NTAPI ExAllocatePool3(_In_ ULONG64 Flags, _In_ SIZE_T NumberOfBytes, _In_ 
     for (ULONG i = 0; i < ExtendedParametersCount; i++)
     {
         ULONG64 type = ExtendedParameters[i].Type;
-        if (type != PoolExtendedParameterPriority && type != PoolExtendedParameterNumaNode && !ExtendedParameters[i].Optional)
+        if (type != PoolExtendedParameterPriority && type != PoolExtendedParameterNumaNode &&
+            !ExtendedParameters[i].Optional)
         {
             if (Flags & POOL_FLAG_RAISE_ON_FAILURE)
             {

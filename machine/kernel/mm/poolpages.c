@@ -51,9 +51,10 @@ PVOID MiAllocatePoolPages(const MI_REQUEST *Request)
         MiReturnRange(pool->Region, index, (ULONG)pages, 2);
         return NULL;
     }
-    *MiRegionPte(pool->Region, index - 2) = MiMakePoolRecord(Request->Tag, (ULONG)((pages << PAGE_SHIFT) - Request->Size),
-                                                             pool->Index, driver);
-    *MiRegionPte(pool->Region, index - 1) = MiMakeRecord(MiRecordPoolPages, (ULONG)pages, MiPackCaller(Request->Caller));
+    *MiRegionPte(pool->Region, index - 2) =
+        MiMakePoolRecord(Request->Tag, (ULONG)((pages << PAGE_SHIFT) - Request->Size), pool->Index, driver);
+    *MiRegionPte(pool->Region, index - 1) =
+        MiMakeRecord(MiRecordPoolPages, (ULONG)pages, MiPackCaller(Request->Caller));
     if (driver)
     {
         InterlockedIncrement64(&MiCounters.DriverBlocks);
@@ -87,7 +88,8 @@ VOID MiFreePoolPages(MI_POOL *Pool, PVOID Address, ULONG Pages)
         PFN_NUMBER pfn = MI_PTE_PFN(*MiRegionPte(Pool->Region, index + i));
         if (MI_LOCKS(MiPfn(pfn)->Counts) != 0)
         {
-            KeBugCheckEx(MI_BUGCHECK_PFN_LIST_CORRUPT, 0x9A, pfn, MiPfn(pfn)->State, (ULONG_PTR)MI_REFERENCES(MiPfn(pfn)->Counts));
+            KeBugCheckEx(MI_BUGCHECK_PFN_LIST_CORRUPT, 0x9A, pfn, MiPfn(pfn)->State,
+                         (ULONG_PTR)MI_REFERENCES(MiPfn(pfn)->Counts));
         }
     }
     for (ULONG done = 0; done < Pages;)
@@ -138,7 +140,9 @@ static VOID MipFoundBlock(PMI_BLOCK Block, MI_FOUND *Found)
 VOID MiFindPoolBlock(PVOID Address, MI_FOUND *Found)
 {
     ULONG_PTR va = (ULONG_PTR)Address;
-    MI_REGION *region = MiInRegion(&MiNonPagedRegion, va) ? &MiNonPagedRegion : MiInRegion(&MiPagedRegion, va) ? &MiPagedRegion : NULL;
+    MI_REGION *region = MiInRegion(&MiNonPagedRegion, va) ? &MiNonPagedRegion
+                        : MiInRegion(&MiPagedRegion, va)  ? &MiPagedRegion
+                                                          : NULL;
     ULONG64 record;
 
     if (!MmIsSystemAddress(Address))

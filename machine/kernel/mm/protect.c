@@ -7,7 +7,8 @@
 /* A resident private page that is to be without access, or a guard, keeps its frame in a transition entry. */
 static ULONG64 MipNewValidEntry(ULONG64 Old, ULONG Protection, PBOOLEAN Dropped)
 {
-    BOOLEAN hidden = (Protection & MM_PROTECTION_BASE) == MM_ZERO_ACCESS || (Protection & ~MM_PROTECTION_BASE) == MM_GUARD;
+    BOOLEAN hidden =
+        (Protection & MM_PROTECTION_BASE) == MM_ZERO_ACCESS || (Protection & ~MM_PROTECTION_BASE) == MM_GUARD;
     ULONG base = Protection & MM_PROTECTION_BASE;
 
     *Dropped = FALSE;
@@ -110,7 +111,8 @@ static NTSTATUS MipAdjustProtection(PMMVAD Vad, PULONG Protection)
         return STATUS_SUCCESS;
     case MiVadSection:
         if ((MiAllowsExecute(base) && !MiAllowsExecute(maximum)) ||
-            ((base == MM_READWRITE || base == MM_EXECUTE_READWRITE) && maximum != MM_READWRITE && maximum != MM_EXECUTE_READWRITE))
+            ((base == MM_READWRITE || base == MM_EXECUTE_READWRITE) && maximum != MM_READWRITE &&
+             maximum != MM_EXECUTE_READWRITE))
         {
             return STATUS_SECTION_PROTECTION;
         }
@@ -120,7 +122,8 @@ static NTSTATUS MipAdjustProtection(PMMVAD Vad, PULONG Protection)
     }
 }
 
-NTSTATUS MiProtectRange(PEPROCESS Process, PMMVAD Vad, ULONG_PTR Start, ULONG_PTR End, ULONG Protection, PULONG OldProtection)
+NTSTATUS MiProtectRange(PEPROCESS Process, PMMVAD Vad, ULONG_PTR Start, ULONG_PTR End, ULONG Protection,
+                        PULONG OldProtection)
 {
     NTSTATUS status = MipAdjustProtection(Vad, &Protection);
 
@@ -178,7 +181,8 @@ NTSTATUS MiProtectVirtual(PEPROCESS Process, PVOID *Base, PSIZE_T Size, ULONG Pr
     }
     MiLockSpace(Process);
     vad = Process->Space.Dead ? NULL : MiFindVad(MiSpace(Process), start);
-    status = vad == NULL || end > vad->End ? STATUS_CONFLICTING_ADDRESSES : MiProtectRange(Process, vad, start, end, protection, &old);
+    status = vad == NULL || end > vad->End ? STATUS_CONFLICTING_ADDRESSES
+                                           : MiProtectRange(Process, vad, start, end, protection, &old);
     MiUnlockSpace(Process);
     if (NT_SUCCESS(status))
     {

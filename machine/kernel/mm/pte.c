@@ -176,7 +176,8 @@ BOOLEAN MiKernelVaToPfn(ULONG_PTR Va, PPFN_NUMBER Pfn, PULONG64 Pte)
     *Pfn = MI_PTE_PFN(value);
     if (large)
     {
-        *Pfn = (*Pfn & ~1ULL) + ((Va >> PAGE_SHIFT) & 511); /* bit 12 of a large entry is its PAT bit; the loader makes 2 MB pages only */
+        *Pfn = (*Pfn & ~1ULL) + ((Va >> PAGE_SHIFT) &
+                                 511); /* bit 12 of a large entry is its PAT bit; the loader makes 2 MB pages only */
     }
     return TRUE;
 }

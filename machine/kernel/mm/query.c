@@ -244,7 +244,8 @@ static NTSTATUS MipQueryBasicTo(PEPROCESS Process, PVOID Va, PVOID Buffer, PSIZE
  * Information about user memory: classes 0 (MemoryBasicInformation), 2 (name of the mapped file), 4 (working set, per
  * address). Others: STATUS_INVALID_INFO_CLASS.
  */
-NTSTATUS NTAPI NtQueryVirtualMemory(_In_ HANDLE ProcessHandle, _In_opt_ PVOID BaseAddress, _In_ ULONG MemoryInformationClass,
+NTSTATUS NTAPI NtQueryVirtualMemory(_In_ HANDLE ProcessHandle, _In_opt_ PVOID BaseAddress,
+                                    _In_ ULONG MemoryInformationClass,
                                     _Out_writes_bytes_(MemoryInformationLength) PVOID MemoryInformation,
                                     _In_ SIZE_T MemoryInformationLength, _Out_opt_ PSIZE_T ReturnLength)
 {

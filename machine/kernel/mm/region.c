@@ -99,7 +99,8 @@ static BOOLEAN MipMakeTables(MI_REGION *Region, ULONG Start, ULONG Count)
     return TRUE;
 }
 
-/* The usual case: right at the hint, within one word of the bitmap (and so within one page table), all free. Lock held. */
+/* The usual case: right at the hint, within one word of the bitmap (and so within one page table), all free. Lock held.
+ */
 static inline BOOLEAN MipTakeAtHint(MI_REGION *Region, ULONG Count)
 {
     ULONG start = Region->Hint;
@@ -223,7 +224,8 @@ ULONG64 MiFindRecord(const MI_REGION *Region, ULONG_PTR Va)
     return MiRecordKind(record) != MiRecordNone ? record : 0;
 }
 
-PVOID MiAllocateMapped(MI_REGION *Region, ULONG Pages, MI_RECORD_KIND Kind, ULONG64 Info, ULONG64 Bits, MI_PAGE_STATE State)
+PVOID MiAllocateMapped(MI_REGION *Region, ULONG Pages, MI_RECORD_KIND Kind, ULONG64 Info, ULONG64 Bits,
+                       MI_PAGE_STATE State)
 {
     ULONG index = MiReserveRange(Region, Pages, 1);
     ULONG mapped = 0;

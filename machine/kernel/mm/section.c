@@ -41,7 +41,8 @@ VOID MiInitializeSections(VOID)
 /* ---- creating ---- */
 
 /* The bytes behind a new section. File may be NULL. */
-static NTSTATUS MipCreateBacking(PFILE_OBJECT File, ULONG64 *Size, ULONG Protection, ULONG Attributes, MI_CONTROL_AREA **Area)
+static NTSTATUS MipCreateBacking(PFILE_OBJECT File, ULONG64 *Size, ULONG Protection, ULONG Attributes,
+                                 MI_CONTROL_AREA **Area)
 {
     ULONG base = Protection & MM_PROTECTION_BASE;
 
@@ -113,12 +114,13 @@ static NTSTATUS MipReferenceSectionFile(HANDLE Handle, ULONG Protection, PFILE_O
 /**
  * Creates a section backed by the page file, by a PE image (SEC_IMAGE), or by a copy of a file for reading.
  *
- * Errors: STATUS_INVALID_PARAMETER_6, STATUS_INVALID_PAGE_PROTECTION, STATUS_NOT_SUPPORTED (SEC_RESERVE, writable view of
- * a file), STATUS_INVALID_IMAGE_*, STATUS_SECTION_TOO_BIG, STATUS_COMMITMENT_LIMIT, those of the file and the name.
+ * Errors: STATUS_INVALID_PARAMETER_6, STATUS_INVALID_PAGE_PROTECTION, STATUS_NOT_SUPPORTED (SEC_RESERVE, writable view
+ * of a file), STATUS_INVALID_IMAGE_*, STATUS_SECTION_TOO_BIG, STATUS_COMMITMENT_LIMIT, those of the file and the name.
  */
 NTSTATUS NTAPI NtCreateSection(_Out_ PHANDLE SectionHandle, _In_ ACCESS_MASK DesiredAccess,
                                _In_opt_ POBJECT_ATTRIBUTES ObjectAttributes, _In_opt_ PLARGE_INTEGER MaximumSize,
-                               _In_ ULONG SectionPageProtection, _In_ ULONG AllocationAttributes, _In_opt_ HANDLE FileHandle)
+                               _In_ ULONG SectionPageProtection, _In_ ULONG AllocationAttributes,
+                               _In_opt_ HANDLE FileHandle)
 {
     KPROCESSOR_MODE mode = ExGetPreviousMode();
     ULONG protection = MiMakeProtection(SectionPageProtection);
@@ -163,7 +165,8 @@ NTSTATUS NTAPI NtCreateSection(_Out_ PHANDLE SectionHandle, _In_ ACCESS_MASK Des
     {
         return status;
     }
-    status = ObCreateObject(mode, MmSectionObjectType, ObjectAttributes, mode, NULL, sizeof(*section), 0, 0, (PVOID *)&section);
+    status = ObCreateObject(mode, MmSectionObjectType, ObjectAttributes, mode, NULL, sizeof(*section), 0, 0,
+                            (PVOID *)&section);
     if (!NT_SUCCESS(status))
     {
         MiDereferenceArea(area);
@@ -188,7 +191,8 @@ NTSTATUS NTAPI NtCreateSection(_Out_ PHANDLE SectionHandle, _In_ ACCESS_MASK Des
     return status;
 }
 
-NTSTATUS NTAPI NtOpenSection(_Out_ PHANDLE SectionHandle, _In_ ACCESS_MASK DesiredAccess, _In_ POBJECT_ATTRIBUTES ObjectAttributes)
+NTSTATUS NTAPI NtOpenSection(_Out_ PHANDLE SectionHandle, _In_ ACCESS_MASK DesiredAccess,
+                             _In_ POBJECT_ATTRIBUTES ObjectAttributes)
 {
     KPROCESSOR_MODE mode = ExGetPreviousMode();
     HANDLE handle;
@@ -230,7 +234,8 @@ NTSTATUS MmCreateImageSection(PFILE_OBJECT File, PVOID *Section)
     {
         return status;
     }
-    status = ObCreateObject(KernelMode, MmSectionObjectType, NULL, KernelMode, NULL, sizeof(*section), 0, 0, (PVOID *)&section);
+    status = ObCreateObject(KernelMode, MmSectionObjectType, NULL, KernelMode, NULL, sizeof(*section), 0, 0,
+                            (PVOID *)&section);
     if (!NT_SUCCESS(status))
     {
         MiDereferenceArea(area);
@@ -269,7 +274,8 @@ static VOID MipDescribeImage(const MI_CONTROL_AREA *Area, SECTION_IMAGE_INFORMAT
 }
 
 NTSTATUS NTAPI NtQuerySection(_In_ HANDLE SectionHandle, _In_ SECTION_INFORMATION_CLASS SectionInformationClass,
-                              _Out_writes_bytes_(Length) PVOID SectionInformation, _In_ SIZE_T Length, _Out_opt_ PSIZE_T ReturnLength)
+                              _Out_writes_bytes_(Length) PVOID SectionInformation, _In_ SIZE_T Length,
+                              _Out_opt_ PSIZE_T ReturnLength)
 {
     union
     {
@@ -288,7 +294,8 @@ NTSTATUS NTAPI NtQuerySection(_In_ HANDLE SectionHandle, _In_ SECTION_INFORMATIO
     {
         return STATUS_INFO_LENGTH_MISMATCH;
     }
-    status = ObReferenceObjectByHandle(SectionHandle, SECTION_QUERY, MmSectionObjectType, ExGetPreviousMode(), (PVOID *)&section, NULL);
+    status = ObReferenceObjectByHandle(SectionHandle, SECTION_QUERY, MmSectionObjectType, ExGetPreviousMode(),
+                                       (PVOID *)&section, NULL);
     if (!NT_SUCCESS(status))
     {
         return status;

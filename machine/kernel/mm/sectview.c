@@ -17,10 +17,12 @@ static BOOLEAN MipIsCompatible(ULONG View, ULONG Section)
     {
         return FALSE;
     }
-    return (view != MM_READWRITE && view != MM_EXECUTE_READWRITE) || section == MM_READWRITE || section == MM_EXECUTE_READWRITE;
+    return (view != MM_READWRITE && view != MM_EXECUTE_READWRITE) || section == MM_READWRITE ||
+           section == MM_EXECUTE_READWRITE;
 }
 
-static NTSTATUS MipPlace(PEPROCESS Process, PMMVAD Vad, ULONG_PTR Wanted, BOOLEAN MustBeThere, ULONG_PTR Highest, BOOLEAN TopDown)
+static NTSTATUS MipPlace(PEPROCESS Process, PMMVAD Vad, ULONG_PTR Wanted, BOOLEAN MustBeThere, ULONG_PTR Highest,
+                         BOOLEAN TopDown)
 {
     MM_ADDRESS_SPACE *space = MiSpace(Process);
     ULONG_PTR pages = Vad->End - Vad->Start + 1;
@@ -30,8 +32,8 @@ static NTSTATUS MipPlace(PEPROCESS Process, PMMVAD Vad, ULONG_PTR Wanted, BOOLEA
     {
         return STATUS_PROCESS_IS_TERMINATING;
     }
-    if (Wanted == 0 || Wanted < MI_LOWEST_USER_PAGE || Wanted > MI_HIGHEST_USER_PAGE || pages > MI_HIGHEST_USER_PAGE - Wanted + 1 ||
-        !MiIsRangeFree(space, Wanted, Wanted + pages - 1))
+    if (Wanted == 0 || Wanted < MI_LOWEST_USER_PAGE || Wanted > MI_HIGHEST_USER_PAGE ||
+        pages > MI_HIGHEST_USER_PAGE - Wanted + 1 || !MiIsRangeFree(space, Wanted, Wanted + pages - 1))
     {
         if (MustBeThere)
         {
@@ -74,7 +76,8 @@ static NTSTATUS MipMapImage(PEPROCESS Process, MI_SECTION *Section, PVOID *Base,
     vad->Area = area;
     MiReferenceArea(area);
     MiLockSpace(Process);
-    status = MipPlace(Process, vad, *Base != NULL ? MI_PAGE(*Base) : MI_PAGE(area->Image.PreferredBase), *Base != NULL, Highest, FALSE);
+    status = MipPlace(Process, vad, *Base != NULL ? MI_PAGE(*Base) : MI_PAGE(area->Image.PreferredBase), *Base != NULL,
+                      Highest, FALSE);
     if (NT_SUCCESS(status))
     {
         Process->Space.CommittedBytes += charge << PAGE_SHIFT;
@@ -92,8 +95,8 @@ static NTSTATUS MipMapImage(PEPROCESS Process, MI_SECTION *Section, PVOID *Base,
     return *Base == area->Image.PreferredBase ? STATUS_SUCCESS : STATUS_IMAGE_NOT_AT_BASE;
 }
 
-static NTSTATUS MipMapData(PEPROCESS Process, MI_SECTION *Section, PVOID *Base, PSIZE_T Size, ULONG64 *Offset, ULONG_PTR Highest,
-                           ULONG AllocationType, ULONG Protection, BOOLEAN Inherit)
+static NTSTATUS MipMapData(PEPROCESS Process, MI_SECTION *Section, PVOID *Base, PSIZE_T Size, ULONG64 *Offset,
+                           ULONG_PTR Highest, ULONG AllocationType, ULONG Protection, BOOLEAN Inherit)
 {
     ULONG64 offset = *Offset & ~0xFFFFULL;
     ULONG64 size = *Size != 0 ? *Size + (*Offset - offset) : Section->Size - offset;
@@ -148,11 +151,12 @@ static NTSTATUS MipMapData(PEPROCESS Process, MI_SECTION *Section, PVOID *Base, 
     return status;
 }
 
-NTSTATUS MiMapViewOfSection(PEPROCESS Process, MI_SECTION *Section, PVOID *Base, PSIZE_T Size, ULONG64 *Offset, ULONG_PTR ZeroBits,
-                            ULONG AllocationType, ULONG Protect, BOOLEAN Inherit)
+NTSTATUS MiMapViewOfSection(PEPROCESS Process, MI_SECTION *Section, PVOID *Base, PSIZE_T Size, ULONG64 *Offset,
+                            ULONG_PTR ZeroBits, ULONG AllocationType, ULONG Protect, BOOLEAN Inherit)
 {
     ULONG protection = MiMakeProtection(Protect);
-    ULONG_PTR highest = ZeroBits == 0 ? MI_HIGHEST_USER_PAGE : MI_PAGE(ZeroBits <= 53 ? MAXULONG_PTR >> ZeroBits : ZeroBits);
+    ULONG_PTR highest =
+        ZeroBits == 0 ? MI_HIGHEST_USER_PAGE : MI_PAGE(ZeroBits <= 53 ? MAXULONG_PTR >> ZeroBits : ZeroBits);
 
     if (protection == MI_INVALID_PROTECTION || (protection & ~MM_PROTECTION_BASE) != 0)
     {
@@ -223,8 +227,9 @@ static ACCESS_MASK MipAccessFor(ULONG Protect)
  * Maps a view of a section into a process. STATUS_IMAGE_NOT_AT_BASE is a success: the image wants relocation.
  */
 NTSTATUS NTAPI NtMapViewOfSection(_In_ HANDLE SectionHandle, _In_ HANDLE ProcessHandle, _Inout_ PVOID *BaseAddress,
-                                  _In_ ULONG_PTR ZeroBits, _In_ SIZE_T CommitSize, _Inout_opt_ PLARGE_INTEGER SectionOffset,
-                                  _Inout_ PSIZE_T ViewSize, _In_ SECTION_INHERIT InheritDisposition, _In_ ULONG AllocationType,
+                                  _In_ ULONG_PTR ZeroBits, _In_ SIZE_T CommitSize,
+                                  _Inout_opt_ PLARGE_INTEGER SectionOffset, _Inout_ PSIZE_T ViewSize,
+                                  _In_ SECTION_INHERIT InheritDisposition, _In_ ULONG AllocationType,
                                   _In_ ULONG Win32Protect)
 {
     KPROCESSOR_MODE mode = ExGetPreviousMode();
@@ -236,9 +241,11 @@ NTSTATUS NTAPI NtMapViewOfSection(_In_ HANDLE SectionHandle, _In_ HANDLE Process
     NTSTATUS status;
 
     UNREFERENCED_PARAMETER(CommitSize); /* sections are committed when they are created */
-    if ((InheritDisposition != ViewShare && InheritDisposition != ViewUnmap) || (AllocationType & ~(MEM_TOP_DOWN | MEM_RESERVE)) != 0)
+    if ((InheritDisposition != ViewShare && InheritDisposition != ViewUnmap) ||
+        (AllocationType & ~(MEM_TOP_DOWN | MEM_RESERVE)) != 0)
     {
-        return InheritDisposition != ViewShare && InheritDisposition != ViewUnmap ? STATUS_INVALID_PARAMETER_8 : STATUS_INVALID_PARAMETER_9;
+        return InheritDisposition != ViewShare && InheritDisposition != ViewUnmap ? STATUS_INVALID_PARAMETER_8
+                                                                                  : STATUS_INVALID_PARAMETER_9;
     }
     if (ZeroBits > 53 && ZeroBits < 0x10000)
     {
@@ -276,10 +283,12 @@ NTSTATUS NTAPI NtMapViewOfSection(_In_ HANDLE SectionHandle, _In_ HANDLE Process
     {
         return status;
     }
-    status = ObReferenceObjectByHandle(SectionHandle, MipAccessFor(Win32Protect), MmSectionObjectType, mode, (PVOID *)&section, NULL);
+    status = ObReferenceObjectByHandle(SectionHandle, MipAccessFor(Win32Protect), MmSectionObjectType, mode,
+                                       (PVOID *)&section, NULL);
     if (NT_SUCCESS(status))
     {
-        status = MiMapViewOfSection(process, section, &base, &size, &offset, ZeroBits, AllocationType, Win32Protect, InheritDisposition == ViewShare);
+        status = MiMapViewOfSection(process, section, &base, &size, &offset, ZeroBits, AllocationType, Win32Protect,
+                                    InheritDisposition == ViewShare);
         if (NT_SUCCESS(status) && section->Area->Type == MiAreaImage)
         {
             PsReportMappedImage(process, section->Area->File, base, size);
@@ -326,16 +335,17 @@ NTSTATUS NTAPI MmUnmapViewOfSection(_In_ PEPROCESS Process, _In_ PVOID BaseAddre
 }
 
 /** NtMapViewOfSection for kernel callers, with the section object. IRQL <= APC_LEVEL. */
-NTSTATUS NTAPI MmMapViewOfSection(_In_ PVOID SectionToMap, _In_ PEPROCESS Process, _Inout_ PVOID *CapturedBase, _In_ ULONG_PTR ZeroBits,
-                                  _In_ SIZE_T CommitSize, _Inout_ PLARGE_INTEGER SectionOffset, _Inout_ PSIZE_T CapturedViewSize,
-                                  _In_ SECTION_INHERIT InheritDisposition, _In_ ULONG AllocationType, _In_ ULONG Protect)
+NTSTATUS NTAPI MmMapViewOfSection(_In_ PVOID SectionToMap, _In_ PEPROCESS Process, _Inout_ PVOID *CapturedBase,
+                                  _In_ ULONG_PTR ZeroBits, _In_ SIZE_T CommitSize, _Inout_ PLARGE_INTEGER SectionOffset,
+                                  _Inout_ PSIZE_T CapturedViewSize, _In_ SECTION_INHERIT InheritDisposition,
+                                  _In_ ULONG AllocationType, _In_ ULONG Protect)
 {
     ULONG64 offset = (ULONG64)SectionOffset->QuadPart;
     NTSTATUS status;
 
     UNREFERENCED_PARAMETER(CommitSize);
-    status = MiMapViewOfSection(Process, SectionToMap, CapturedBase, CapturedViewSize, &offset, ZeroBits, AllocationType, Protect,
-                                InheritDisposition == ViewShare);
+    status = MiMapViewOfSection(Process, SectionToMap, CapturedBase, CapturedViewSize, &offset, ZeroBits,
+                                AllocationType, Protect, InheritDisposition == ViewShare);
     if (NT_SUCCESS(status))
     {
         SectionOffset->QuadPart = (LONG64)offset;
@@ -398,7 +408,8 @@ NTSTATUS NTAPI MmMapViewInSystemSpace(_In_ PVOID Section, _Outptr_ PVOID *Mapped
     }
     MiReferenceArea(section->Area);
     *MiRegionPte(&MiSystemPtes, index - 1) = MiMakeRecord(MiRecordSectionView, pages, 0);
-    /* The second record is the area's address moved up by 4: not valid, of no record kind; moving back extends the sign. */
+    /* The second record is the area's address moved up by 4: not valid, of no record kind; moving back extends the
+       sign. */
     *MiRegionPte(&MiSystemPtes, index - 2) = (ULONG64)section->Area << 4;
     *MappedBase = MiRegionVa(&MiSystemPtes, index);
     *ViewSize = (SIZE_T)pages << PAGE_SHIFT;

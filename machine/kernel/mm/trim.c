@@ -6,9 +6,9 @@
  *                                      |
  *                                      +-- no slot free: valid again
  *
- * A page leaves only if its entry is the one reference it has: pages locked for I/O have more, views of MDLs are marked,
- * pages of sections merely lose the entry and leave their prototype when nobody maps them any more.
- * Everything happens under the process's WorkingSetLock, so no fault and no page lock sees the state in between.
+ * A page leaves only if its entry is the one reference it has: pages locked for I/O have more, views of MDLs are
+ * marked, pages of sections merely lose the entry and leave their prototype when nobody maps them any more. Everything
+ * happens under the process's WorkingSetLock, so no fault and no page lock sees the state in between.
  */
 #include "mmp.h"
 
@@ -54,7 +54,8 @@ static SIZE_T MipFinishPage(PEPROCESS Process, PMMPTE Entry, ULONG64 Old)
             return 0;
         }
         *Entry = MiMakeSoft(MiSoftPageFile, protection, slot);
-        /* To the far end of the free list: when the page comes back it gets another frame, as it would on a busy system. */
+        /* To the far end of the free list: when the page comes back it gets another frame, as it would on a busy
+           system. */
         if (MI_REFERENCES(InterlockedDecrement64(&MiPfn(pfn)->Counts)) == 0)
         {
             MiFreePage(pfn, TRUE);
@@ -120,7 +121,8 @@ static SIZE_T MipTrim(PEPROCESS Process, SIZE_T Wanted, BOOLEAN Unused, ULONG On
     }
     batch->Count = 0;
     ExAcquireFastMutex(&Process->Space.WorkingSetLock);
-    while (taken < Wanted && !Process->Space.Dead && (entry = MiNextUserPte(Process, &page, MI_HIGHEST_USER_PAGE)) != NULL)
+    while (taken < Wanted && !Process->Space.Dead &&
+           (entry = MiNextUserPte(Process, &page, MI_HIGHEST_USER_PAGE)) != NULL)
     {
         for (ULONG_PTR stop = min(MI_HIGHEST_USER_PAGE, page | 511); page <= stop; page++, entry++)
         {
@@ -134,7 +136,8 @@ static SIZE_T MipTrim(PEPROCESS Process, SIZE_T Wanted, BOOLEAN Unused, ULONG On
                 InterlockedAnd64((volatile LONG64 *)entry, ~(LONG64)MI_PTE_ACCESSED); /* a second chance */
                 continue;
             }
-            old = (ULONG64)InterlockedExchange64((volatile LONG64 *)entry, (LONG64)MiMakeSoft(MiSoftTransition, MiPteProtection(old), MI_PTE_PFN(old)));
+            old = (ULONG64)InterlockedExchange64(
+                (volatile LONG64 *)entry, (LONG64)MiMakeSoft(MiSoftTransition, MiPteProtection(old), MI_PTE_PFN(old)));
             if (batch->Count == 0)
             {
                 batch->First = page;

@@ -36,7 +36,8 @@ PMMPTE MiUserPte(PEPROCESS Process, ULONG_PTR Page, BOOLEAN Create)
     return &table[Page & 511];
 }
 
-/* The entry of level Shift (9: page directory ...) for Page; NULL: a level above is missing, *Page moves behind its range. */
+/* The entry of level Shift (9: page directory ...) for Page; NULL: a level above is missing, *Page moves behind its
+   range. */
 static PMMPTE MipTableEntry(PEPROCESS Process, PULONG_PTR Page, ULONG Shift)
 {
     PMMPTE table = MipTopTable(Process);
@@ -151,8 +152,8 @@ static VOID MipFreeChain(PEPROCESS Process, PFN_NUMBER Chain)
     }
 }
 
-static PFN_NUMBER MipUnlinkTables(PEPROCESS Process, ULONG_PTR Start, ULONG_PTR End, ULONG_PTR HoleStart, ULONG_PTR HoleEnd,
-                                  ULONG Shift, PFN_NUMBER Chain)
+static PFN_NUMBER MipUnlinkTables(PEPROCESS Process, ULONG_PTR Start, ULONG_PTR End, ULONG_PTR HoleStart,
+                                  ULONG_PTR HoleEnd, ULONG Shift, PFN_NUMBER Chain)
 {
     ULONG_PTR span = 1ULL << Shift;
 
@@ -181,7 +182,8 @@ VOID MiFreeUserTables(PEPROCESS Process, ULONG_PTR Start, ULONG_PTR End)
     PMMVAD below = MiFindVadBelow(MiSpace(Process), Start);
     PMMVAD above = MiFindVadFrom(MiSpace(Process), Start);
     ULONG_PTR holeStart = below != NULL ? below->End + 1 : 0;
-    ULONG_PTR holeEnd = above != NULL ? above->Start - 1 : (1ULL << 35) - 1; /* the upper half of the top table is the kernel's */
+    ULONG_PTR holeEnd =
+        above != NULL ? above->Start - 1 : (1ULL << 35) - 1; /* the upper half of the top table is the kernel's */
     PFN_NUMBER chain = 0;
 
     if (holeStart > Start || holeEnd < End)

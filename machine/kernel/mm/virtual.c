@@ -53,7 +53,8 @@ static SIZE_T MipCountCommitted(PEPROCESS Process, PMMVAD Vad, ULONG_PTR Start, 
     return count;
 }
 
-static NTSTATUS MipReserve(PEPROCESS Process, PVOID *Base, PSIZE_T Size, ULONG_PTR Highest, ULONG Type, ULONG Protection)
+static NTSTATUS MipReserve(PEPROCESS Process, PVOID *Base, PSIZE_T Size, ULONG_PTR Highest, ULONG Type,
+                           ULONG Protection)
 {
     MM_ADDRESS_SPACE *space = MiSpace(Process);
     ULONG_PTR start = MI_PAGE(*Base) & ~(ULONG_PTR)(MI_GRANULARITY_PAGES - 1);
@@ -176,7 +177,8 @@ static NTSTATUS MipCommit(PEPROCESS Process, PVOID *Base, PSIZE_T Size, ULONG Ty
     else if (Type & MEM_RESET)
     {
         /* The contents may go; that they also may stay lets this be no more than a check. */
-        status = MipCountCommitted(Process, vad, start, end) == end - start + 1 ? STATUS_SUCCESS : STATUS_CONFLICTING_ADDRESSES;
+        status = MipCountCommitted(Process, vad, start, end) == end - start + 1 ? STATUS_SUCCESS
+                                                                                : STATUS_CONFLICTING_ADDRESSES;
     }
     else
     {
@@ -201,13 +203,15 @@ NTSTATUS MiAllocateVirtual(PEPROCESS Process, PVOID *Base, PSIZE_T Size, ULONG_P
     ULONG_PTR last = (ULONG_PTR)*Base + *Size - 1;
     ULONG_PTR highest;
 
-    if ((Type & (MEM_COMMIT | MEM_RESERVE | MEM_RESET)) == 0 || ((Type & MEM_RESET) && (Type & ~MEM_TOP_DOWN) != MEM_RESET))
+    if ((Type & (MEM_COMMIT | MEM_RESERVE | MEM_RESET)) == 0 ||
+        ((Type & MEM_RESET) && (Type & ~MEM_TOP_DOWN) != MEM_RESET))
     {
         return STATUS_INVALID_PARAMETER_5;
     }
     if (Type & ~MI_KNOWN_TYPES)
     {
-        return (Type & (MEM_LARGE_PAGES | MI_MEM_PHYSICAL | MI_MEM_WRITE_WATCH)) ? STATUS_NOT_SUPPORTED : STATUS_INVALID_PARAMETER_5;
+        return (Type & (MEM_LARGE_PAGES | MI_MEM_PHYSICAL | MI_MEM_WRITE_WATCH)) ? STATUS_NOT_SUPPORTED
+                                                                                 : STATUS_INVALID_PARAMETER_5;
     }
     if (protection == MI_INVALID_PROTECTION || (protection & MM_PROTECTION_BASE) == MM_WRITECOPY ||
         (protection & MM_PROTECTION_BASE) == MM_EXECUTE_WRITECOPY)
@@ -219,7 +223,8 @@ NTSTATUS MiAllocateVirtual(PEPROCESS Process, PVOID *Base, PSIZE_T Size, ULONG_P
         return STATUS_INVALID_PARAMETER_3;
     }
     highest = ZeroBits == 0 ? MI_HIGHEST_USER_PAGE : MI_PAGE(ZeroBits <= 53 ? MAXULONG_PTR >> ZeroBits : ZeroBits);
-    if (*Base != NULL && ((ULONG_PTR)*Base > (ULONG_PTR)MM_HIGHEST_USER || (ULONG_PTR)*Base < (ULONG_PTR)MM_LOWEST_USER))
+    if (*Base != NULL &&
+        ((ULONG_PTR)*Base > (ULONG_PTR)MM_HIGHEST_USER || (ULONG_PTR)*Base < (ULONG_PTR)MM_LOWEST_USER))
     {
         return STATUS_INVALID_PARAMETER_2;
     }
@@ -241,8 +246,8 @@ NTSTATUS MiAllocateVirtual(PEPROCESS Process, PVOID *Base, PSIZE_T Size, ULONG_P
 /* ---- freeing ---- */
 
 /* Takes [Start, End] out of its VAD: all of it, an end of it, or a hole (then Spare becomes the upper part). */
-static VOID MipCutVad(MM_ADDRESS_SPACE *Space, PMMVAD Vad, ULONG_PTR Start, ULONG_PTR End, SIZE_T Charged, PMMVAD *Spare,
-                      SIZE_T UpperCharge)
+static VOID MipCutVad(MM_ADDRESS_SPACE *Space, PMMVAD Vad, ULONG_PTR Start, ULONG_PTR End, SIZE_T Charged,
+                      PMMVAD *Spare, SIZE_T UpperCharge)
 {
     MiRemoveVad(Space, Vad);
     Vad->Charged -= Charged;

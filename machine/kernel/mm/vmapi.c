@@ -150,7 +150,8 @@ NTSTATUS NTAPI NtProtectVirtualMemory(_In_ HANDLE ProcessHandle, _Inout_ PVOID *
     return status;
 }
 
-static NTSTATUS MipLockOrUnlock(HANDLE ProcessHandle, PVOID *BaseAddress, PSIZE_T RegionSize, ULONG MapType, BOOLEAN Lock)
+static NTSTATUS MipLockOrUnlock(HANDLE ProcessHandle, PVOID *BaseAddress, PSIZE_T RegionSize, ULONG MapType,
+                                BOOLEAN Lock)
 {
     PEPROCESS process;
     PVOID base;
@@ -165,7 +166,8 @@ static NTSTATUS MipLockOrUnlock(HANDLE ProcessHandle, PVOID *BaseAddress, PSIZE_
     {
         return STATUS_INVALID_PARAMETER;
     }
-    if (size == 0 || (ULONG_PTR)base > (ULONG_PTR)MM_HIGHEST_USER || size > (ULONG_PTR)MM_HIGHEST_USER - (ULONG_PTR)base + 1)
+    if (size == 0 || (ULONG_PTR)base > (ULONG_PTR)MM_HIGHEST_USER ||
+        size > (ULONG_PTR)MM_HIGHEST_USER - (ULONG_PTR)base + 1)
     {
         return STATUS_INVALID_PARAMETER_3;
     }
@@ -184,13 +186,15 @@ static NTSTATUS MipLockOrUnlock(HANDLE ProcessHandle, PVOID *BaseAddress, PSIZE_
 }
 
 /** Keeps pages resident (VirtualLock). */
-NTSTATUS NTAPI NtLockVirtualMemory(_In_ HANDLE ProcessHandle, _Inout_ PVOID *BaseAddress, _Inout_ PSIZE_T RegionSize, _In_ ULONG MapType)
+NTSTATUS NTAPI NtLockVirtualMemory(_In_ HANDLE ProcessHandle, _Inout_ PVOID *BaseAddress, _Inout_ PSIZE_T RegionSize,
+                                   _In_ ULONG MapType)
 {
     return MipLockOrUnlock(ProcessHandle, BaseAddress, RegionSize, MapType, TRUE);
 }
 
 /** Undoes NtLockVirtualMemory; STATUS_NOT_LOCKED if one of the pages is not locked. */
-NTSTATUS NTAPI NtUnlockVirtualMemory(_In_ HANDLE ProcessHandle, _Inout_ PVOID *BaseAddress, _Inout_ PSIZE_T RegionSize, _In_ ULONG MapType)
+NTSTATUS NTAPI NtUnlockVirtualMemory(_In_ HANDLE ProcessHandle, _Inout_ PVOID *BaseAddress, _Inout_ PSIZE_T RegionSize,
+                                     _In_ ULONG MapType)
 {
     return MipLockOrUnlock(ProcessHandle, BaseAddress, RegionSize, MapType, FALSE);
 }
@@ -225,7 +229,8 @@ static NTSTATUS MipCopyPiece(PEPROCESS From, ULONG_PTR Source, PEPROCESS To, ULO
     status = MiReferenceUserPage(To, MI_PAGE(Target), MiAccessWrite, &to);
     if (NT_SUCCESS(status))
     {
-        RtlMoveMemory((PUCHAR)MiPfnToVirtual(to) + (Target & (PAGE_SIZE - 1)), (PUCHAR)MiPfnToVirtual(from) + (Source & (PAGE_SIZE - 1)), Size);
+        RtlMoveMemory((PUCHAR)MiPfnToVirtual(to) + (Target & (PAGE_SIZE - 1)),
+                      (PUCHAR)MiPfnToVirtual(from) + (Source & (PAGE_SIZE - 1)), Size);
         MiReleasePage(to);
     }
     MiReleasePage(from);
@@ -256,7 +261,8 @@ static NTSTATUS MipCopyKernelPiece(PEPROCESS Process, ULONG_PTR User, PVOID Buff
  * @return STATUS_SUCCESS, STATUS_PARTIAL_COPY (some bytes), STATUS_ACCESS_VIOLATION
  * IRQL <= APC_LEVEL.
  */
-NTSTATUS MmCopyVirtualMemory(PEPROCESS From, PVOID Source, PEPROCESS To, PVOID Target, SIZE_T Size, KPROCESSOR_MODE Mode, PSIZE_T Copied)
+NTSTATUS MmCopyVirtualMemory(PEPROCESS From, PVOID Source, PEPROCESS To, PVOID Target, SIZE_T Size,
+                             KPROCESSOR_MODE Mode, PSIZE_T Copied)
 {
     ULONG_PTR source = (ULONG_PTR)Source, target = (ULONG_PTR)Target;
     BOOLEAN kernelSource = MmIsSystemAddress(Source), kernelTarget = MmIsSystemAddress(Target);
@@ -301,7 +307,8 @@ NTSTATUS MmCopyVirtualMemory(PEPROCESS From, PVOID Source, PEPROCESS To, PVOID T
     return STATUS_SUCCESS;
 }
 
-static NTSTATUS MipTransfer(HANDLE ProcessHandle, PVOID Remote, PVOID Local, SIZE_T Size, PSIZE_T Transferred, BOOLEAN Write)
+static NTSTATUS MipTransfer(HANDLE ProcessHandle, PVOID Remote, PVOID Local, SIZE_T Size, PSIZE_T Transferred,
+                            BOOLEAN Write)
 {
     KPROCESSOR_MODE mode = ExGetPreviousMode();
     PEPROCESS process, current = MiCurrentProcess();
@@ -343,15 +350,16 @@ static NTSTATUS MipTransfer(HANDLE ProcessHandle, PVOID Remote, PVOID Local, SIZ
     return status;
 }
 
-NTSTATUS NTAPI NtReadVirtualMemory(_In_ HANDLE ProcessHandle, _In_opt_ PVOID BaseAddress, _Out_writes_bytes_(NumberOfBytesToRead) PVOID Buffer,
+NTSTATUS NTAPI NtReadVirtualMemory(_In_ HANDLE ProcessHandle, _In_opt_ PVOID BaseAddress,
+                                   _Out_writes_bytes_(NumberOfBytesToRead) PVOID Buffer,
                                    _In_ SIZE_T NumberOfBytesToRead, _Out_opt_ PSIZE_T NumberOfBytesRead)
 {
     return MipTransfer(ProcessHandle, BaseAddress, Buffer, NumberOfBytesToRead, NumberOfBytesRead, FALSE);
 }
 
 NTSTATUS NTAPI NtWriteVirtualMemory(_In_ HANDLE ProcessHandle, _In_opt_ PVOID BaseAddress,
-                                    _In_reads_bytes_(NumberOfBytesToWrite) const VOID *Buffer, _In_ SIZE_T NumberOfBytesToWrite,
-                                    _Out_opt_ PSIZE_T NumberOfBytesWritten)
+                                    _In_reads_bytes_(NumberOfBytesToWrite) const VOID *Buffer,
+                                    _In_ SIZE_T NumberOfBytesToWrite, _Out_opt_ PSIZE_T NumberOfBytesWritten)
 {
     return MipTransfer(ProcessHandle, BaseAddress, (PVOID)Buffer, NumberOfBytesToWrite, NumberOfBytesWritten, TRUE);
 }
