@@ -236,7 +236,8 @@ ULONG NTAPI RtlFindSetBitsAndClear(_In_ PRTL_BITMAP BitMapHeader, _In_ ULONG Num
  * @param StartingRunIndex  receives its first bit
  * @return its length; zero if there is none
  */
-ULONG NTAPI RtlFindNextForwardRunClear(_In_ PRTL_BITMAP BitMapHeader, _In_ ULONG FromIndex, _Out_ PULONG StartingRunIndex)
+ULONG NTAPI RtlFindNextForwardRunClear(_In_ PRTL_BITMAP BitMapHeader, _In_ ULONG FromIndex,
+                                       _Out_ PULONG StartingRunIndex)
 {
     ULONG Start = RtlpNextBit(BitMapHeader, FromIndex, FALSE);
 

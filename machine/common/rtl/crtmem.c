@@ -168,8 +168,8 @@ void *memset(void *Destination, int Value, size_t Length)
  *
  * @return the number of equal bytes; Length if all are
  */
-SIZE_T NTAPI RtlCompareMemory(_In_reads_bytes_(Length) const VOID *Source1, _In_reads_bytes_(Length) const VOID *Source2,
-                              _In_ SIZE_T Length)
+SIZE_T NTAPI RtlCompareMemory(_In_reads_bytes_(Length) const VOID *Source1,
+                              _In_reads_bytes_(Length) const VOID *Source2, _In_ SIZE_T Length)
 {
     const UCHAR *First = Source1;
     const UCHAR *Second = Source2;

@@ -246,8 +246,9 @@ static int RtlpToText(ULONG64 Value, BOOLEAN Negative, PVOID String, BOOLEAN Wid
 
 /* A minus sign is written in base 10 only; other bases show the bits. */
 #define RTLP_SIGNED_TO_TEXT(Value, Unsigned, String, Wide, Size, Base)                                                 \
-    ((Base) == 10 && (Value) < 0 ? RtlpToText(0 - (ULONG64)(LONG64)(Value), TRUE, (String), (Wide), (Size), (Base))     \
-                                 : RtlpToText((Unsigned)(Value), FALSE, (String), (Wide), (Size), (Base)))
+    ((Base) == 10 && (Value) < 0                                                                                       \
+         ? RtlpToText(0 - (ULONG64)(LONG64)(Value), TRUE, (String), (Wide), (Size), (Base))                            \
+         : RtlpToText((Unsigned)(Value), FALSE, (String), (Wide), (Size), (Base)))
 
 char *_itoa(int Value, char *String, int Base)
 {

@@ -57,7 +57,8 @@ def emit(name, table):
 
 
 print("/* SPDX-License-Identifier: MIT */")
-print(f"/* Written by gencasemap.py from the Unicode Character Database {unicodedata.unidata_version}. Do not edit. */\n")
+version = unicodedata.unidata_version
+print(f"/* Written by gencasemap.py from the Unicode Character Database {version}. Do not edit. */\n")
 up, down = mappings()
 n = emit("RtlpUpcaseRanges", up)
 m = emit("RtlpDowncaseRanges", down)

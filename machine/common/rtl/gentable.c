@@ -182,8 +182,8 @@ BOOLEAN NTAPI RtlDeleteElementGenericTable(_In_ PRTL_GENERIC_TABLE Table, _In_ P
 /**
  * Finds the element that equals Buffer, and tells where it would be inserted if there is none.
  */
-PVOID NTAPI RtlLookupElementGenericTableFull(_In_ PRTL_GENERIC_TABLE Table, _In_ PVOID Buffer, _Out_ PVOID *NodeOrParent,
-                                             _Out_ TABLE_SEARCH_RESULT *SearchResult)
+PVOID NTAPI RtlLookupElementGenericTableFull(_In_ PRTL_GENERIC_TABLE Table, _In_ PVOID Buffer,
+                                             _Out_ PVOID *NodeOrParent, _Out_ TABLE_SEARCH_RESULT *SearchResult)
 {
     PRTL_SPLAY_LINKS Node;
 

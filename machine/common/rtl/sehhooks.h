@@ -10,7 +10,7 @@
  *      function that faulted
  *      trap entry                      <- .seh_pushframe, .seh_stackalloc, and .seh_savereg for every non-volatile
  *      ...                                register that it overwrites; for ntdll!KiUserExceptionDispatcher that is
- *      RtlDispatchException               all of them, saved in the CONTEXT (tests/native/rtl/seh/guest.c has one)
+ *      RtlDispatchException               all of them, saved in the CONTEXT
  *      __C_specific_handler
  *      RtlUnwindEx
  */

@@ -66,7 +66,8 @@ ULONG NTAPI RtlUnicodeStringToOemSize(_In_ PCUNICODE_STRING UnicodeString)
 }
 
 /* Counted: no terminator is written, and the length may reach MaximumLength. */
-static NTSTATUS RtlpToUnicodeString(PUNICODE_STRING Destination, const STRING *Source, BOOLEAN Allocate, BOOLEAN Counted)
+static NTSTATUS RtlpToUnicodeString(PUNICODE_STRING Destination, const STRING *Source, BOOLEAN Allocate,
+                                    BOOLEAN Counted)
 {
     ULONG Terminator = Counted ? 0 : sizeof(WCHAR);
     ULONG Size = RtlpUnicodeSize(Source) - sizeof(WCHAR) + Terminator;
@@ -199,7 +200,8 @@ NTSTATUS NTAPI RtlOemStringToUnicodeString(_Inout_ PUNICODE_STRING DestinationSt
  * As RtlOemStringToUnicodeString without a terminator.
  */
 NTSTATUS NTAPI RtlOemStringToCountedUnicodeString(_Inout_ PUNICODE_STRING DestinationString,
-                                                  _In_ PCOEM_STRING SourceString, _In_ BOOLEAN AllocateDestinationString)
+                                                  _In_ PCOEM_STRING SourceString,
+                                                  _In_ BOOLEAN AllocateDestinationString)
 {
     return RtlpToUnicodeString(DestinationString, SourceString, AllocateDestinationString, TRUE);
 }

@@ -189,7 +189,8 @@ NTSTATUS NTAPI RtlAppendAsciizToString(_Inout_ PSTRING Destination, _In_opt_z_ P
  * @return negative, zero, positive: the order of the first difference, else of the lengths
  */
 LONG NTAPI RtlCompareUnicodeStrings(_In_reads_(Length1) PCWCH String1, _In_ SIZE_T Length1,
-                                    _In_reads_(Length2) PCWCH String2, _In_ SIZE_T Length2, _In_ BOOLEAN CaseInSensitive)
+                                    _In_reads_(Length2) PCWCH String2, _In_ SIZE_T Length2,
+                                    _In_ BOOLEAN CaseInSensitive)
 {
     SIZE_T Shorter = min(Length1, Length2);
     SIZE_T Index;

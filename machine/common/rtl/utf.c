@@ -125,8 +125,8 @@ ULONG RtlpEncodeUtf8(_In_ ULONG CodePoint, _Out_writes_bytes_(4) PUCHAR Text)
  *
  * IRQL: any.
  */
-NTSTATUS NTAPI RtlUTF8ToUnicodeN(_Out_writes_bytes_opt_(DestinationBytes) PWSTR Destination, _In_ ULONG DestinationBytes,
-                                 _Out_opt_ PULONG ResultBytes, _In_reads_bytes_(SourceBytes) PCCH Source,
+NTSTATUS NTAPI RtlUTF8ToUnicodeN(_Out_writes_bytes_opt_(DestinationBytes) PWSTR Destination,
+                                 _In_ ULONG DestinationBytes, _Out_opt_ PULONG ResultBytes, _In_reads_bytes_(SourceBytes) PCCH Source,
                                  _In_ ULONG SourceBytes)
 {
     NTSTATUS Status = STATUS_SUCCESS;
@@ -194,8 +194,8 @@ NTSTATUS NTAPI RtlUTF8ToUnicodeN(_Out_writes_bytes_opt_(DestinationBytes) PWSTR 
  * Converts UTF-16 to UTF-8. Parameters and errors as RtlUTF8ToUnicodeN; an odd SourceBytes is
  * STATUS_INVALID_PARAMETER_5.
  */
-NTSTATUS NTAPI RtlUnicodeToUTF8N(_Out_writes_bytes_opt_(DestinationBytes) PCHAR Destination, _In_ ULONG DestinationBytes,
-                                 _Out_opt_ PULONG ResultBytes, _In_reads_bytes_(SourceBytes) PCWCH Source,
+NTSTATUS NTAPI RtlUnicodeToUTF8N(_Out_writes_bytes_opt_(DestinationBytes) PCHAR Destination,
+                                 _In_ ULONG DestinationBytes, _Out_opt_ PULONG ResultBytes, _In_reads_bytes_(SourceBytes) PCWCH Source,
                                  _In_ ULONG SourceBytes)
 {
     NTSTATUS Status = STATUS_SUCCESS;
@@ -406,8 +406,8 @@ NTSTATUS NTAPI RtlUnicodeToOemN(_Out_writes_bytes_to_(MaxBytes, *ResultBytes) PC
     return RtlUnicodeToMultiByteN(OemString, MaxBytes, ResultBytes, UnicodeString, UnicodeBytes);
 }
 
-NTSTATUS NTAPI RtlUpcaseUnicodeToOemN(_Out_writes_bytes_to_(MaxBytes, *ResultBytes) PCHAR OemString, _In_ ULONG MaxBytes,
-                                      _Out_opt_ PULONG ResultBytes, _In_reads_bytes_(UnicodeBytes) PCWCH UnicodeString,
+NTSTATUS NTAPI RtlUpcaseUnicodeToOemN(_Out_writes_bytes_to_(MaxBytes, *ResultBytes) PCHAR OemString,
+                                      _In_ ULONG MaxBytes, _Out_opt_ PULONG ResultBytes, _In_reads_bytes_(UnicodeBytes) PCWCH UnicodeString,
                                       _In_ ULONG UnicodeBytes)
 {
     return RtlUpcaseUnicodeToMultiByteN(OemString, MaxBytes, ResultBytes, UnicodeString, UnicodeBytes);

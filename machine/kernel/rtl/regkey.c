@@ -81,7 +81,8 @@ NTSTATUS RtlpOpenRegistryKey(_In_ ULONG RelativeTo, _In_opt_ PCWSTR Path, _In_ B
     }
 
     InitializeObjectAttributes(&Attributes, &Name, OBJ_CASE_INSENSITIVE | OBJ_KERNEL_HANDLE, NULL, NULL);
-    Status = Create ? ZwCreateKey(Key, KEY_READ | KEY_WRITE, &Attributes, 0, NULL, REG_OPTION_NON_VOLATILE, &Disposition)
+    Status = Create ? ZwCreateKey(Key, KEY_READ | KEY_WRITE, &Attributes, 0, NULL, REG_OPTION_NON_VOLATILE,
+                                  &Disposition)
                     : ZwOpenKey(Key, KEY_READ | KEY_WRITE, &Attributes);
     ExFreePoolWithTag(Name.Buffer, RTLP_REGISTRY_TAG);
     return Status;

@@ -388,8 +388,8 @@ static void TestBadInformation(void **State)
     Context.Rsp = (ULONG64)Stack;
     if (setjmp(RaisedTo) == 0)
     {
-        RtlVirtualUnwind(UNW_FLAG_EHANDLER, (ULONG64)Base, (ULONG64)Base + CODE + 0x20, (PRUNTIME_FUNCTION)(Base + PDATA),
-                         &Context, &Data, &Establisher, NULL);
+        RtlVirtualUnwind(UNW_FLAG_EHANDLER, (ULONG64)Base, (ULONG64)Base + CODE + 0x20,
+                         (PRUNTIME_FUNCTION)(Base + PDATA), &Context, &Data, &Establisher, NULL);
         fail_msg("no exception");
     }
 

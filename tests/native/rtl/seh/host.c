@@ -299,7 +299,7 @@ static void RunGuestTest(void **State)
     Line = (int)CallGuest(Export(*State), Stack + STACK_SIZE, NULL, 0);
     if (Line != 0)
     {
-        fail_msg("guest.c line %d: %s", Line, Printed);
+        fail_msg("line %d of guest.c or guestunwind.c: %s", Line, Printed);
     }
 }
 
