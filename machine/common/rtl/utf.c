@@ -126,8 +126,8 @@ ULONG RtlpEncodeUtf8(_In_ ULONG CodePoint, _Out_writes_bytes_(4) PUCHAR Text)
  * IRQL: any.
  */
 NTSTATUS NTAPI RtlUTF8ToUnicodeN(_Out_writes_bytes_opt_(DestinationBytes) PWSTR Destination,
-                                 _In_ ULONG DestinationBytes, _Out_opt_ PULONG ResultBytes, _In_reads_bytes_(SourceBytes) PCCH Source,
-                                 _In_ ULONG SourceBytes)
+                                 _In_ ULONG DestinationBytes, _Out_opt_ PULONG ResultBytes,
+                                 _In_reads_bytes_(SourceBytes) PCCH Source, _In_ ULONG SourceBytes)
 {
     NTSTATUS Status = STATUS_SUCCESS;
     ULONG64 Room = Destination != NULL ? DestinationBytes / sizeof(WCHAR) : ~(ULONG64)0;
@@ -195,8 +195,8 @@ NTSTATUS NTAPI RtlUTF8ToUnicodeN(_Out_writes_bytes_opt_(DestinationBytes) PWSTR 
  * STATUS_INVALID_PARAMETER_5.
  */
 NTSTATUS NTAPI RtlUnicodeToUTF8N(_Out_writes_bytes_opt_(DestinationBytes) PCHAR Destination,
-                                 _In_ ULONG DestinationBytes, _Out_opt_ PULONG ResultBytes, _In_reads_bytes_(SourceBytes) PCWCH Source,
-                                 _In_ ULONG SourceBytes)
+                                 _In_ ULONG DestinationBytes, _Out_opt_ PULONG ResultBytes,
+                                 _In_reads_bytes_(SourceBytes) PCWCH Source, _In_ ULONG SourceBytes)
 {
     NTSTATUS Status = STATUS_SUCCESS;
     ULONG64 Room = Destination != NULL ? DestinationBytes : ~(ULONG64)0;
@@ -407,8 +407,8 @@ NTSTATUS NTAPI RtlUnicodeToOemN(_Out_writes_bytes_to_(MaxBytes, *ResultBytes) PC
 }
 
 NTSTATUS NTAPI RtlUpcaseUnicodeToOemN(_Out_writes_bytes_to_(MaxBytes, *ResultBytes) PCHAR OemString,
-                                      _In_ ULONG MaxBytes, _Out_opt_ PULONG ResultBytes, _In_reads_bytes_(UnicodeBytes) PCWCH UnicodeString,
-                                      _In_ ULONG UnicodeBytes)
+                                      _In_ ULONG MaxBytes, _Out_opt_ PULONG ResultBytes,
+                                      _In_reads_bytes_(UnicodeBytes) PCWCH UnicodeString, _In_ ULONG UnicodeBytes)
 {
     return RtlUpcaseUnicodeToMultiByteN(OemString, MaxBytes, ResultBytes, UnicodeString, UnicodeBytes);
 }
