@@ -7,18 +7,20 @@ foreach(group abi addresses regions views requests names peek lifetime races con
 endforeach()
 
 # The main job, as `make run` does it; a file of whole pages and a tiny one besides the default.
+file(WRITE ${PROJECT_BINARY_DIR}/empty.bin "")
 file(WRITE ${PROJECT_BINARY_DIR}/one-byte.bin "1")
 file(WRITE ${PROJECT_BINARY_DIR}/two-bytes.bin "12")
 string(REPEAT "0123456789abcdef" 768 pages)
 file(WRITE ${PROJECT_BINARY_DIR}/three-pages.bin "${pages}")
-foreach(file ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_BINARY_DIR}/two-bytes.bin ${PROJECT_BINARY_DIR}/three-pages.bin)
+foreach(file ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_BINARY_DIR}/one-byte.bin ${PROJECT_BINARY_DIR}/two-bytes.bin
+        ${PROJECT_BINARY_DIR}/three-pages.bin)
     get_filename_component(name ${file} NAME)
     machine_test(kit.demo.${name} SAYS "locked pages 0, pool blocks 0, mappings 0"
         RUN --add ${file} --add ${KIT_OUTPUT}/isthmus.sys ${KIT_OUTPUT}/isthmus.exe demo --file ${name})
 endforeach()
 
 machine_test(kit.demo.refused STATUS 1 SAYS "name another with --file"
-    RUN --add ${PROJECT_BINARY_DIR}/one-byte.bin --add ${KIT_OUTPUT}/isthmus.sys ${KIT_OUTPUT}/isthmus.exe demo --file one-byte.bin)
+    RUN --add ${PROJECT_BINARY_DIR}/empty.bin --add ${KIT_OUTPUT}/isthmus.sys ${KIT_OUTPUT}/isthmus.exe demo --file empty.bin)
 
 # The article's warning: a driver that leaves pages locked stops the machine, and ntrun says so.
 machine_test(misuse.leftlock.none RUN leftlock.sys leftlock.exe none)
