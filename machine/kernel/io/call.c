@@ -9,6 +9,31 @@ static DECLSPEC_NORETURN VOID IopViolation(ULONG_PTR Rule, PVOID P2, ULONG_PTR P
     KeBugCheckEx(DRIVER_VERIFIER_IOMANAGER_VIOLATION, Rule, (ULONG_PTR)P2, P3, P4);
 }
 
+/* The screen that follows does not always have the driver on its stack. */
+static VOID IopNameDriver(PDEVICE_OBJECT Device, PVOID Routine)
+{
+    CHAR Place[96];
+
+    HalPrint(HalStreamError, "I/O: the fault is in a request to %wZ, dispatch routine %s\n",
+             &Device->DriverObject->DriverName, LdrFormatAddress(Routine, Place, sizeof(Place)));
+}
+
+static __attribute__((noinline)) DECLSPEC_NORETURN VOID IopNoStackLocation(PIRP Irp)
+{
+    if (Irp->StackCount > 0)
+    {
+        /* The lowest location is in use: by the one who passes the IRP on. */
+        PIO_STACK_LOCATION Lowest = (PIO_STACK_LOCATION)(Irp + 1);
+        if (Lowest->DeviceObject != NULL && Lowest->DeviceObject->Type == IO_TYPE_DEVICE &&
+            Lowest->MajorFunction <= IRP_MJ_MAXIMUM_FUNCTION)
+        {
+            IopNameDriver(Lowest->DeviceObject,
+                          (PVOID)Lowest->DeviceObject->DriverObject->MajorFunction[Lowest->MajorFunction]);
+        }
+    }
+    KeBugCheckEx(NO_MORE_IRP_STACK_LOCATIONS, (ULONG_PTR)Irp, 0, 0, 0);
+}
+
 static __attribute__((noinline)) VOID IopCheckCall(PDEVICE_OBJECT Device, PIRP Irp)
 {
     if (Irp->Type != IO_TYPE_IRP)
@@ -42,6 +67,7 @@ VOID IopReportViolation(ULONG_PTR Rule, PDEVICE_OBJECT Device, UCHAR Major, PIRP
 NTSTATUS FASTCALL IofCallDriver(_In_ PDEVICE_OBJECT DeviceObject, _Inout_ PIRP Irp)
 {
     PIO_STACK_LOCATION Stack;
+    PDRIVER_DISPATCH Routine;
     NTSTATUS Status;
     KIRQL Before = KeGetCurrentIrql();
 
@@ -51,13 +77,15 @@ NTSTATUS FASTCALL IofCallDriver(_In_ PDEVICE_OBJECT DeviceObject, _Inout_ PIRP I
     }
     if (--Irp->CurrentLocation <= 0)
     {
-        KeBugCheckEx(NO_MORE_IRP_STACK_LOCATIONS, (ULONG_PTR)Irp, 0, 0, 0);
+        IopNoStackLocation(Irp);
     }
     Stack = --Irp->Tail.Overlay.CurrentStackLocation;
     Stack->DeviceObject = DeviceObject;
-    Status = DeviceObject->DriverObject->MajorFunction[Stack->MajorFunction](DeviceObject, Irp);
+    Routine = DeviceObject->DriverObject->MajorFunction[Stack->MajorFunction];
+    Status = Routine(DeviceObject, Irp);
     if (KeGetCurrentIrql() != Before && VfOption(VfChecks))
     {
+        IopNameDriver(DeviceObject, (PVOID)Routine);
         IopViolation(0x05, DeviceObject, Before, KeGetCurrentIrql());
     }
     return Status;

@@ -19,7 +19,7 @@ static VOID NTAPI IopUserApcRundown(PKAPC Apc)
  * Copies a buffered request's output to the caller. Information is the driver's claim: no more than the caller's buffer
  * takes is ever copied, so that a wrong claim cannot show the caller foreign pool.
  */
-static VOID IopCopyBack(PIRP Irp)
+static VOID IopCopyBack(PIRP Irp, PFILE_OBJECT File)
 {
     SIZE_T Length = Irp->IoStatus.Information;
     SIZE_T Limit = IopIrpHeader(Irp)->OutputLength;
@@ -28,6 +28,11 @@ static VOID IopCopyBack(PIRP Irp)
     {
         if (VfOption(VfChecks))
         {
+            if (File != NULL)
+            {
+                HalPrint(HalStreamError, "I/O: the fault is in a request to %wZ\n",
+                         &File->DeviceObject->DriverObject->DriverName);
+            }
             KeBugCheckEx(DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0x312, (ULONG_PTR)Irp, Length, Limit);
         }
         Length = Limit;
@@ -42,14 +47,14 @@ static VOID IopCopyBack(PIRP Irp)
     }
 }
 
-static VOID IopFreeBuffers(PIRP Irp)
+static VOID IopFreeBuffers(PIRP Irp, PFILE_OBJECT File)
 {
     if (Irp->Flags & IRP_BUFFERED_IO)
     {
         if ((Irp->Flags & IRP_INPUT_OPERATION) && !NT_ERROR(Irp->IoStatus.Status) && Irp->IoStatus.Information != 0 &&
             Irp->IoStatus.Status != STATUS_VERIFY_REQUIRED && Irp->AssociatedIrp.SystemBuffer != NULL)
         {
-            IopCopyBack(Irp);
+            IopCopyBack(Irp, File);
         }
         if ((Irp->Flags & IRP_DEALLOCATE_BUFFER) && Irp->AssociatedIrp.SystemBuffer != NULL)
         {
@@ -176,7 +181,7 @@ NTSTATUS IopFinishRequestStatus(PIRP Irp, PFILE_OBJECT File)
 
     if (Irp->Flags & IRP_BUFFERED_IO || Irp->MdlAddress != NULL)
     {
-        IopFreeBuffers(Irp);
+        IopFreeBuffers(Irp, File);
     }
     Status = Irp->IoStatus.Status;
     KeRaiseIrql(APC_LEVEL, &Irql);
