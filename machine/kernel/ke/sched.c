@@ -221,41 +221,38 @@ VOID KiSwapProcess(PKPROCESS From, PKPROCESS To)
     InterlockedAnd(&From->ActiveProcessors[0], ~bit);
 }
 
-/* Gives the processor away. The current thread is already where it belongs (waiting, ready, gone). Lock held, and held
-   again on return, which may be on another processor. */
-VOID KiSwitchAway(PKPRCB Prcb)
+/* Runs another thread, which was taken off the ready queues. The current one is already where it belongs. */
+static VOID KiSwitchTo(PKPRCB Prcb, PKTHREAD To)
 {
     PKTHREAD from = Prcb->CurrentThread;
-    PKTHREAD to;
     KIRQL irql;
 
     if (Prcb->DpcRoutineActive)
     {
         KeBugCheckEx(0xB8, (ULONG_PTR)from, (ULONG_PTR)Prcb->CurrentDpc, (ULONG_PTR)Prcb->CurrentDpcRoutine, 0);
     }
-    to = KiSelectThread(Prcb);
-    to->State = ThreadStateRunning;
-    if (to->Quantum <= 0)
+    To->State = ThreadStateRunning;
+    if (To->Quantum <= 0)
     {
-        to->Quantum = KI_QUANTUM;
+        To->Quantum = KI_QUANTUM;
     }
-    if (to != from)
+    if (To != from)
     {
         ULONG64 now = __rdtsc();
 
         from->CycleTime += now - from->LastSwitchTsc;
-        to->LastSwitchTsc = now;
-        to->ContextSwitches++;
-        to->NextProcessor = Prcb->Number;
-        to->OnProcessor = TRUE;
+        To->LastSwitchTsc = now;
+        To->ContextSwitches++;
+        To->NextProcessor = Prcb->Number;
+        To->OnProcessor = TRUE;
         from->OnProcessor = FALSE;
         Prcb->ContextSwitches++;
         Prcb->QuantumEnd = FALSE;
-        KiSwapProcess(from->ApcState.Process, to->ApcState.Process);
-        KiSetThreadEnvironment(Prcb, to);
+        KiSwapProcess(from->ApcState.Process, To->ApcState.Process);
+        KiSetThreadEnvironment(Prcb, To);
         irql = KeGetCurrentIrql();
         Prcb->SwitchIrql = irql;
-        KiSwapContext(from, to);
+        KiSwapContext(from, To);
         if (KiPrcb()->SwitchIrql != irql)
         {
             __writecr8(irql); /* of the thread that gave way it was another; interrupts are off still */
@@ -265,6 +262,13 @@ VOID KiSwitchAway(PKPRCB Prcb)
     {
         HalRequestSoftwareInterrupt(APC_LEVEL);
     }
+}
+
+/* Gives the processor away. The current thread is already where it belongs (waiting, ready, gone). Lock held, and held
+   again on return, which may be on another processor. */
+VOID KiSwitchAway(PKPRCB Prcb)
+{
+    KiSwitchTo(Prcb, KiSelectThread(Prcb));
 }
 
 /* Lock held: lets a better thread have this processor if there is one. */
@@ -381,7 +385,7 @@ BOOLEAN KiReadyAffinityChanged(PKTHREAD Thread)
 }
 
 /**
- * Gives the rest of the time slice to a ready thread of the same priority.
+ * Gives the processor to another ready thread, also to one of lower priority, for a time slice at most.
  *
  * @return STATUS_SUCCESS: somebody else ran; STATUS_NO_YIELD_PERFORMED: nobody was ready
  * IRQL: <= APC_LEVEL.
@@ -391,15 +395,18 @@ NTSTATUS NTAPI NtYieldExecution(VOID)
     BOOLEAN on = KiLockDispatcher();
     PKPRCB prcb = KiPrcb();
     PKTHREAD thread = prcb->CurrentThread;
-    PKTHREAD other = thread == prcb->IdleThread ? NULL : KiFindReady(prcb, thread->Priority);
+    PKTHREAD other = thread == prcb->IdleThread ? NULL : KiFindReady(prcb, 1);
 
     if (other != NULL)
     {
+        KiRemoveReady(other);
         thread->Quantum = KI_QUANTUM;
         thread->Preempted = FALSE;
-        prcb->RunningPriority = other->Priority;
+        prcb->RunningPriority = MAXIMUM_PRIORITY; /* anywhere but here */
         KiReadyThread(thread);
-        KiSwitchAway(prcb);
+        prcb->RunningPriority = other->Priority;
+        prcb->Reschedule = 0;
+        KiSwitchTo(prcb, other);
     }
     KiUnlockDispatcher(on);
     return other != NULL ? STATUS_SUCCESS : STATUS_NO_YIELD_PERFORMED;

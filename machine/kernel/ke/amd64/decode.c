@@ -26,9 +26,11 @@ static VOID KiReadCode(KI_CODE *Code, const volatile UCHAR *Address, BOOLEAN Use
     {
         while (Code->Length < sizeof(Code->Bytes))
         {
-            if (User && (ULONG64)(Address + Code->Length) >= MM_USER_PROBE_ADDRESS)
+            ULONG64 next = (ULONG64)(Address + Code->Length);
+
+            if (User ? next >= MM_USER_PROBE_ADDRESS : Code->Length != 0 && next % PAGE_SIZE == 0)
             {
-                break;
+                break; /* in the kernel the next page may not be there, and that fault could not be caught */
             }
             Code->Bytes[Code->Length] = Address[Code->Length];
             Code->Length++;
