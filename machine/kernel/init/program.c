@@ -136,6 +136,13 @@ static NTSTATUS InitpStartProgram(PEPROCESS *Process)
     return status;
 }
 
+/* ntdll ends a process with one of these, having named what is missing, when the loader cannot make the program ready. */
+static BOOLEAN InitpIsLoaderStatus(NTSTATUS Status)
+{
+    return Status == STATUS_DLL_NOT_FOUND || Status == STATUS_ENTRYPOINT_NOT_FOUND || Status == STATUS_ORDINAL_NOT_FOUND ||
+           Status == STATUS_DLL_INIT_FAILED;
+}
+
 NTSTATUS InitpRunProgram(PNTSTATUS ExitStatus)
 {
     PEPROCESS process;
@@ -151,6 +158,10 @@ NTSTATUS InitpRunProgram(PNTSTATUS ExitStatus)
     KeWaitForSingleObject(process, Executive, KernelMode, FALSE, NULL);
     *ExitStatus = process->ExitStatus;
     ObDereferenceObject(process);
+    if (InitpIsLoaderStatus(*ExitStatus))
+    {
+        HalPrint(HalStreamReport, "refused the program could not be loaded: status 0x%08lX\n", *ExitStatus);
+    }
     left = PsTerminateAllProcesses(STATUS_SYSTEM_SHUTDOWN);
     if (left != 0)
     {
