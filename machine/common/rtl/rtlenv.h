@@ -21,8 +21,12 @@
 #endif
 
 /* mingw's intrin.h and wdm.h both define these two, the first one as external functions in every object. */
+#ifndef __INTRINSIC_DEFINED_InterlockedBitTestAndSet
 #define __INTRINSIC_DEFINED_InterlockedBitTestAndSet
+#endif
+#ifndef __INTRINSIC_DEFINED_InterlockedBitTestAndReset
 #define __INTRINSIC_DEFINED_InterlockedBitTestAndReset
+#endif
 
 #if defined(RTL_USER_MODE)
 #ifndef _NTOSKRNL_
