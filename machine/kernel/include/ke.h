@@ -17,8 +17,7 @@
 #define KI_CLOCK_VECTOR 0xD1
 #define KI_IPI_VECTOR 0xE1
 
-/* The state of an interrupted context, pushed by the trap entry code: volatile registers only when
-   the kernel was interrupted, everything else lives in the C frames. KE alone knows its layout. */
+/* The state of what was interrupted, all registers, as the trap entry code leaves it. KE alone knows its layout. */
 typedef struct _KTRAP_FRAME KTRAP_FRAME, *PKTRAP_FRAME;
 
 typedef enum _KTHREAD_STATE
@@ -32,10 +31,8 @@ struct _KPROCESS
     DISPATCHER_HEADER Header;      /* Type ProcessObject, signalled when the last thread has gone */
     LIST_ENTRY ThreadListHead;     /* KTHREAD.ThreadListEntry */
     ULONG64 DirectoryTableBase;    /* CR3 */
-    KSPIN_LOCK ProcessLock;
     KAFFINITY Affinity;
     volatile LONG ActiveProcessors[1]; /* bit per processor that has this CR3 loaded (for TLB shoot-down) */
-    LONG StackCount;
     SCHAR BasePriority;
     ULONG64 KernelTime;            /* clock ticks */
     ULONG64 UserTime;
@@ -51,7 +48,6 @@ struct _KTHREAD
     PVOID KernelStack;             /* saved RSP while not running */
     PVOID Teb;                     /* user GS base; NULL for a system thread */
     PKTRAP_FRAME TrapFrame;        /* innermost frame that came from user mode */
-    KSPIN_LOCK ThreadLock;
 
     volatile UCHAR State;          /* KTHREAD_STATE */
     SCHAR Priority;
@@ -66,7 +62,6 @@ struct _KTHREAD
     BOOLEAN ApcQueueable;
     BOOLEAN SystemThread;
     KIRQL WaitIrql;
-    BOOLEAN KernelStackResident;
     volatile BOOLEAN Preempted;
     LONG_PTR WaitStatus;
     PKWAIT_BLOCK WaitBlockList;
@@ -86,7 +81,6 @@ struct _KTHREAD
         };
         volatile ULONG CombinedApcDisable;
     };
-    KSPIN_LOCK ApcQueueLock;
     KAPC_STATE ApcState;
     KAPC_STATE SavedApcState;      /* the home process's, while attached */
     UCHAR ApcStateIndex;           /* 0 home, 1 attached */

@@ -280,6 +280,10 @@ VOID KiCheckForDpc(PVOID Memory, SIZE_T Size)
             continue;
         }
         prcb = &KiProcessors[i]->Prcb;
+        if (prcb->DpcQueueDepth == 0)
+        {
+            continue;
+        }
         enabled = KiDisableInterrupts();
         KiAcquireRaw(&prcb->DpcLock);
         for (PLIST_ENTRY entry = prcb->DpcListHead.Flink; entry != &prcb->DpcListHead; entry = entry->Flink)

@@ -96,7 +96,7 @@ typedef struct _KPRCB
     ULONG MxCsr;                     /* gs:[180] */
     ULONG Number;                    /* gs:[184] */
     PKTHREAD CurrentThread;          /* gs:[188] */
-    PKTHREAD NextThread;             /* unused: a thread is chosen when the processor switches */
+    PKTHREAD NextThread;             /* NULL: a thread is chosen when the processor switches. Holds NT's place */
     PKTHREAD IdleThread;
     ULONG64 NestingLevel;
     ULONG64 RspBase;                 /* gs:[1A8] top of the current thread's kernel stack, for system calls */
@@ -128,10 +128,9 @@ typedef struct _KPRCB
 
     /* accounts, in clock ticks */
     ULONG64 KernelTime, UserTime, DpcTime, IdleTime;
-    ULONG64 ContextSwitches, Interrupts, SystemCalls, DpcCount;
+    ULONG64 ContextSwitches, Interrupts, DpcCount;
 
     volatile LONG Frozen;            /* stopped by a bug check elsewhere */
-    CONTEXT *FrozenContext;
 } KPRCB, *PKPRCB;
 
 typedef struct _KI_PROCESSOR

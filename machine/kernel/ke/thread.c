@@ -135,7 +135,6 @@ VOID KeInitializeThread(PKTHREAD Thread, PVOID KernelStack, PKI_SYSTEM_ROUTINE S
     Thread->Quantum = KI_QUANTUM;
     Thread->Affinity = Process->Affinity;
     Thread->UserAffinity = Process->Affinity;
-    Thread->KernelStackResident = TRUE;
     Thread->ApcQueueable = TRUE;
     Thread->SystemThread = UserContext == NULL;
     Thread->PreviousMode = UserContext == NULL ? KernelMode : UserMode;

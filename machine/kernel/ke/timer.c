@@ -22,6 +22,7 @@ typedef struct _KI_BUCKET
 } KI_BUCKET;
 
 static KI_BUCKET KiTimers[KI_TIMER_BUCKETS];
+static ULONG64 KiTimersPresent[KI_TIMER_BUCKETS / 64]; /* bit per list that is not empty */
 static ULONG64 KiTimerHand;
 static volatile ULONG64 KiTimerScanned;
 
@@ -41,12 +42,16 @@ static ULONG64 KiTickOf(ULONG64 Due)
 
 static VOID KiNoteFirst(KI_BUCKET *Bucket)
 {
+    ULONG index = (ULONG)(Bucket - KiTimers);
+
     if (IsListEmpty(&Bucket->Head))
     {
         Bucket->NextTick = ~0ULL;
+        KiTimersPresent[index / 64] &= ~(1ULL << (index % 64));
     }
     else
     {
+        KiTimersPresent[index / 64] |= 1ULL << (index % 64);
         Bucket->NextTick = KiTickOf(CONTAINING_RECORD(Bucket->Head.Flink, KTIMER, TimerListEntry)->DueTime.QuadPart);
     }
 }
@@ -275,25 +280,33 @@ static BOOLEAN KiInside(PVOID Address, PVOID Memory, SIZE_T Size)
     return (ULONG_PTR)Address - (ULONG_PTR)Memory < Size;
 }
 
-/* Bug check C7 for what MM is about to free. Described in ke.h. */
+static VOID KiCheckBucket(PLIST_ENTRY Head, PVOID Memory, SIZE_T Size)
+{
+    for (PLIST_ENTRY entry = Head->Flink; entry != Head; entry = entry->Flink)
+    {
+        PKTIMER timer = CONTAINING_RECORD(entry, KTIMER, TimerListEntry);
+
+        if (KiInside(timer, Memory, Size))
+        {
+            KeBugCheckEx(0xC7, 0, (ULONG_PTR)timer, (ULONG_PTR)Memory, Size);
+        }
+        if (timer->Dpc != NULL && KiInside(timer->Dpc, Memory, Size))
+        {
+            KeBugCheckEx(0xC7, 1, (ULONG_PTR)timer->Dpc, (ULONG_PTR)Memory, Size);
+        }
+    }
+}
+
+/* Bug check C7 for what MM is about to free. Described in ke.h. Only lists that have timers are looked at. */
 VOID KeCheckForTimer(PVOID Memory, SIZE_T Size)
 {
     BOOLEAN on = KiLockDispatcher();
 
-    for (ULONG i = 0; i < KI_TIMER_BUCKETS; i++)
+    for (ULONG word = 0; word < KI_TIMER_BUCKETS / 64; word++)
     {
-        for (PLIST_ENTRY entry = KiTimers[i].Head.Flink; entry != &KiTimers[i].Head; entry = entry->Flink)
+        for (ULONG64 bits = KiTimersPresent[word]; bits != 0; bits &= bits - 1)
         {
-            PKTIMER timer = CONTAINING_RECORD(entry, KTIMER, TimerListEntry);
-
-            if (KiInside(timer, Memory, Size))
-            {
-                KeBugCheckEx(0xC7, 0, (ULONG_PTR)timer, (ULONG_PTR)Memory, Size);
-            }
-            if (timer->Dpc != NULL && KiInside(timer->Dpc, Memory, Size))
-            {
-                KeBugCheckEx(0xC7, 1, (ULONG_PTR)timer->Dpc, (ULONG_PTR)Memory, Size);
-            }
+            KiCheckBucket(&KiTimers[word * 64 + (ULONG)__builtin_ctzll(bits)].Head, Memory, Size);
         }
     }
     KiUnlockDispatcher(on);

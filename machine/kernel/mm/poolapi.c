@@ -260,6 +260,10 @@ static VOID MipFree(PVOID Address, ULONG Tag)
     {
         KeBugCheckEx(MI_BUGCHECK_BAD_POOL_CALLER, 0x0A, (ULONG_PTR)Address, found.Tag, Tag);
     }
+    if (found.Driver && !found.Pool->Paged && found.Size >= sizeof(KDPC) && VfOption(VfChecks))
+    {
+        KeCheckForTimer(Address, found.Size); /* C7: a running timer or a queued DPC in it */
+    }
     if (found.Block != NULL)
     {
         MiCheckSlack(found.Block);
