@@ -33,6 +33,30 @@ VOID MmDeleteKernelStack(PVOID Top, SIZE_T Size)
     MiFreeMapped(&MiSystemPtes, base, pages);
 }
 
+/* Gives back the addresses of unloaded images, when there are no others left. */
+static VOID MipForgetUnloadedImages(VOID)
+{
+    for (ULONG i = 0; i < MiImageRegion.Pages;)
+    {
+        ULONG64 record;
+        if (MiImageRegion.Tables[i >> 9] == NULL)
+        {
+            i = (i | 511) + 1;
+            continue;
+        }
+        record = *MiRegionPte(&MiImageRegion, i++);
+        if (MiRecordKind(record) == MiRecordUnloadedImage)
+        {
+            *MiRegionPte(&MiImageRegion, i - 1) = 0;
+            MiReturnRange(&MiImageRegion, i, MiRecordPages(record), 1);
+        }
+        if (MiRecordKind(record) != MiRecordNone)
+        {
+            i += MiRecordPages(record);
+        }
+    }
+}
+
 /**
  * Reserves and maps room for a driver image: read-write, zeroed, not executable until MmProtectSystemImage says so.
  *
@@ -50,6 +74,11 @@ PVOID MmAllocateSystemImage(SIZE_T Size)
         return NULL;
     }
     base = MiAllocateMapped(&MiImageRegion, pages, MiRecordImage, 0, MI_PTE_KERNEL, MiPageKernel);
+    if (base == NULL)
+    {
+        MipForgetUnloadedImages();
+        base = MiAllocateMapped(&MiImageRegion, pages, MiRecordImage, 0, MI_PTE_KERNEL, MiPageKernel);
+    }
     if (base != NULL)
     {
         RtlZeroMemory(base, (SIZE_T)pages << PAGE_SHIFT);
@@ -137,10 +166,7 @@ VOID MmFreeSystemImage(PVOID Base, SIZE_T Size)
             *entry = 0;
         }
         KeFlushTb(NULL, MiRegionVa(&MiImageRegion, index + first), done - first);
-        for (ULONG i = 0; i < now; i++)
-        {
-            MiReleasePage(chunk[i]);
-        }
+        MiReleasePages(chunk, now);
     }
     *MiRegionPte(&MiImageRegion, index - 1) = MiMakeRecord(MiRecordUnloadedImage, pages, 0);
 }

@@ -243,12 +243,14 @@ static inline VOID MiReferencePage(PFN_NUMBER Pfn)
 
 static inline VOID MiReleasePage(PFN_NUMBER Pfn)
 {
-    if (MI_REFERENCES(InterlockedDecrement64(&MiPfn(Pfn)->Counts)) == 0)
+    if (MI_REFERENCES(InterlockedDecrement64(&MiPfn(Pfn)->Counts)) <= 0)
     {
         MiFreePage(Pfn, FALSE);
     }
 }
 
+/** MiReleasePage for many. */
+VOID MiReleasePages(const PFN_NUMBER *Pages, SIZE_T Count);
 VOID MiInitializePfnDatabase(const BOOT_BLOCK *Block);
 PVOID MiBootAllocate(SIZE_T Size); /* zeroed, page-aligned, for ever; phase 0 only */
 VOID MiZeroPage(PFN_NUMBER Pfn);

@@ -182,6 +182,38 @@ VOID MiFreePage(PFN_NUMBER Pfn, BOOLEAN Last)
     MiReleaseLock(&MipPfnLock, irql);
 }
 
+VOID MiReleasePages(const PFN_NUMBER *Pages, SIZE_T Count)
+{
+    SIZE_T i = 0;
+
+    while (i < Count)
+    {
+        KIRQL irql;
+
+        if (MI_REFERENCES(InterlockedDecrement64(&MiPfn(Pages[i])->Counts)) > 0)
+        {
+            i++;
+            continue;
+        }
+        if (MiPfn(Pages[i])->CacheType != MmCached || MiPfn(Pages[i])->Counts != 0)
+        {
+            MiFreePage(Pages[i++], FALSE); /* knows what to do, or whom to blame */
+            continue;
+        }
+        /* The usual case: the lock is taken once for this page and the plain ones that follow. */
+        irql = MiAcquireLock(&MipPfnLock);
+        MipPut(Pages[i++], FALSE);
+        while (i < Count && MiPfn(Pages[i])->Counts == 1 && MiPfn(Pages[i])->CacheType == MmCached &&
+               InterlockedCompareExchange64(&MiPfn(Pages[i])->Counts, 0, 1) == 1)
+        {
+            MipPut(Pages[i++], FALSE);
+        }
+        MiReleaseLock(&MipPfnLock, irql);
+    }
+}
+
+/* The direct map keeps its cached alias. Nothing touches the page through it while it has another type: it is zeroed
+   before it gets one, and after it has lost it. */
 VOID MiSetCacheType(PFN_NUMBER Pfn, MEMORY_CACHING_TYPE CacheType)
 {
     PMMPFN page = MiPfn(Pfn);

@@ -103,10 +103,7 @@ VOID MiFreePoolPages(MI_POOL *Pool, PVOID Address, ULONG Pages)
             *entry = 0;
         }
         KeFlushTb(NULL, MiRegionVa(Pool->Region, index + done), now);
-        for (ULONG i = 0; i < now; i++)
-        {
-            MiReleasePage(chunk[i]);
-        }
+        MiReleasePages(chunk, now);
         done += now;
     }
     *MiRegionPte(Pool->Region, index - 2) = 0;

@@ -282,10 +282,7 @@ VOID MiFreeMapped(MI_REGION *Region, PVOID Va, ULONG Pages)
             }
         }
         KeFlushTb(NULL, MiRegionVa(Region, index + first), done - first);
-        for (ULONG i = 0; i < now; i++)
-        {
-            MiReleasePage(chunk[i]);
-        }
+        MiReleasePages(chunk, now);
     }
     MiReturnRange(Region, index, Pages, 1);
 }

@@ -116,10 +116,8 @@ VOID MiDeleteUserRange(PEPROCESS Process, ULONG_PTR Start, ULONG_PTR End, MMPTE 
             if (count == MI_BATCH)
             {
                 KeFlushTb(&Process->Pcb, MI_VA(flushFrom), flushTo - flushFrom + 1);
-                while (count != 0)
-                {
-                    MiReleasePage(batch[--count]);
-                }
+                MiReleasePages(batch, count);
+                count = 0;
                 flush = FALSE;
             }
         }
@@ -128,10 +126,7 @@ VOID MiDeleteUserRange(PEPROCESS Process, ULONG_PTR Start, ULONG_PTR End, MMPTE 
     {
         KeFlushTb(&Process->Pcb, MI_VA(flushFrom), flushTo - flushFrom + 1);
     }
-    while (count != 0)
-    {
-        MiReleasePage(batch[--count]);
-    }
+    MiReleasePages(batch, count);
 }
 
 /* Tables that have been taken out are chained by their first entry, whose bit 0 stays clear: a processor that still
