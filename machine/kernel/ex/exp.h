@@ -54,9 +54,18 @@ static inline BOOLEAN ExpLockInterrupts(PKSPIN_LOCK Lock)
     LONG64 owner = (LONG64)KiCurrentThread() | 1;
 
     _disable();
-    while (*(volatile KSPIN_LOCK *)Lock != 0 || InterlockedCompareExchange64((volatile LONG64 *)Lock, owner, 0) != 0)
+    while (InterlockedCompareExchange64((volatile LONG64 *)Lock, owner, 0) != 0)
     {
-        YieldProcessor();
+        /* Waits with interrupts as they were: whoever holds the lock may be waiting for us to drop translations. */
+        if (enabled)
+        {
+            _enable();
+        }
+        while (*(volatile KSPIN_LOCK *)Lock != 0)
+        {
+            YieldProcessor();
+        }
+        _disable();
     }
     return enabled;
 }
