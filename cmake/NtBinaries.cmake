@@ -16,6 +16,15 @@ set(NT_KERNEL_DEFINITIONS _WIN32_WINNT=0x0A00 NTDDI_VERSION=0x0A000000
     __INTRINSIC_DEFINED_InterlockedBitTestAndSet __INTRINSIC_DEFINED_InterlockedBitTestAndReset)
 set(NT_KERNEL_INCLUDES ${MINGW_INCLUDE} ${MINGW_INCLUDE}/ddk)
 
+# What the machine loads carries no debug information: every start would copy it. The full file goes to symbols/.
+function(isthmus_part_symbols target)
+    add_custom_command(TARGET ${target} POST_BUILD
+        COMMAND ${CMAKE_COMMAND} -E make_directory ${MACHINE_OUTPUT}/symbols
+        COMMAND ${CMAKE_COMMAND} -E copy $<TARGET_FILE:${target}> ${MACHINE_OUTPUT}/symbols/
+        COMMAND llvm-strip-19 -g $<TARGET_FILE:${target}>
+        VERBATIM)
+endfunction()
+
 # isthmus_driver(name SOURCES ... [LIBRARIES ...] [OUTPUT dir] [ENTRY name])
 # A WDM driver: native subsystem, DriverEntry, no C run-time. Without LIBRARIES it links against the machine's own list.
 function(isthmus_driver name)

@@ -26,6 +26,15 @@
 /* What the machine needs beside the image to come up at all. */
 #define MEMORY_BESIDE_IMAGE (16ull << 20)
 
+/* The build puts the kernel with its debug information into symbols/, beside the system directory. */
+static bool MainHasSymbols(const PLACES *Places)
+{
+    char path[4096];
+    int length = snprintf(path, sizeof(path), "%s/../symbols/ntoskrnl.exe", Places->System);
+
+    return length > 0 && (size_t)length < sizeof(path) && access(path, R_OK) == 0;
+}
+
 /* Tells a debugger where the kernel will lie: the seed is fixed, so the base is known. */
 static void MainPrintGdbHint(const OPTIONS *Options, const PLACES *Places, const PACKAGE *Package)
 {
@@ -41,7 +50,8 @@ static void MainPrintGdbHint(const OPTIONS *Options, const PLACES *Places, const
     base = BootKernelBase(BootRandomNext(&state), image.SizeOfImage);
     Say("the machine waits for gdb. Start gdb and type:");
     Say("    target remote :1234");
-    Say("    add-symbol-file %s/ntoskrnl.exe -o 0x%llx", Places->System, (unsigned long long)(base - image.ImageBase));
+    Say("    add-symbol-file %s/%sntoskrnl.exe -o 0x%llx", Places->System, MainHasSymbols(Places) ? "../symbols/" : "",
+        (unsigned long long)(base - image.ImageBase));
     Say("    hbreak KiSystemStartup");
     Say("    continue");
 }

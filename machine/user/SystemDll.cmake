@@ -32,6 +32,7 @@ function(isthmus_system_dll name)
     add_dependencies(${name} ${name}-def)
     set_target_properties(${name} PROPERTIES PREFIX "" OUTPUT_NAME ${name} RUNTIME_OUTPUT_DIRECTORY ${SYSTEM_OUTPUT}
         LINK_DEPENDS ${def})
+    isthmus_part_symbols(${name})
     target_compile_options(${name} PRIVATE ${NT_COMMON_FLAGS} -ffreestanding)
     target_compile_definitions(${name} PRIVATE _NTSYSTEM_ _KERNEL32_ _ADVAPI32_ _WIN32_WINNT=0x0A00
         NTDDI_VERSION=0x0A000000)
