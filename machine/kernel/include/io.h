@@ -9,9 +9,13 @@
 extern POBJECT_TYPE IoDriverObjectType, IoDeviceObjectType; /* IoFileObjectType: nt.h */
 
 VOID IoInitializePhase0(VOID);                        /* types and locks */
-NTSTATUS IoInitializePhase1(const VOID *Archive, SIZE_T ArchiveSize); /* RAM disk on the archive, console, null, links */
+/** RAM disk on the archive, console, null device, links. */
+NTSTATUS IoInitializePhase1(const VOID *Archive, SIZE_T ArchiveSize);
 
-/** Loads, initialises, starts a driver by its service key (\Registry\Machine\System\CurrentControlSet\Services\x). PASSIVE_LEVEL. */
+/**
+ * Loads, initialises, starts a driver by its service key (\Registry\Machine\System\CurrentControlSet\Services\x).
+ * PASSIVE_LEVEL.
+ */
 NTSTATUS IoLoadDriver(PCUNICODE_STRING ServiceKey);
 /** Unloads it (DriverUnload when no handles are open on its devices, as NtUnloadDriver). PASSIVE_LEVEL. */
 NTSTATUS IoUnloadDriver(PCUNICODE_STRING ServiceKey);

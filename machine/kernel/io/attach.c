@@ -97,14 +97,18 @@ static PDEVICE_OBJECT IopAttach(PDEVICE_OBJECT Source, PDEVICE_OBJECT Target, PD
 
 /**
  * Puts SourceDevice on top of the stack that TargetDevice is in.
- * @return The device directly below, or NULL if the target is going away or not yet initialised. IRQL <= DISPATCH_LEVEL.
+ * @return The device directly below, or NULL if the target is going away or not yet initialised.
+ * IRQL <= DISPATCH_LEVEL.
  */
 PDEVICE_OBJECT NTAPI IoAttachDeviceToDeviceStack(_In_ PDEVICE_OBJECT SourceDevice, _In_ PDEVICE_OBJECT TargetDevice)
 {
     return IopAttach(SourceDevice, TargetDevice, NULL);
 }
 
-/** As IoAttachDeviceToDeviceStack, with *AttachedToDeviceObject set before a request can arrive. IRQL <= DISPATCH_LEVEL. */
+/**
+ * As IoAttachDeviceToDeviceStack, with *AttachedToDeviceObject set before a request can arrive.
+ * IRQL <= DISPATCH_LEVEL.
+ */
 NTSTATUS NTAPI IoAttachDeviceToDeviceStackSafe(_In_ PDEVICE_OBJECT SourceDevice, _In_ PDEVICE_OBJECT TargetDevice,
                                                _Inout_ PDEVICE_OBJECT *AttachedToDeviceObject)
 {

@@ -167,7 +167,8 @@ static PIRP IopBuildFsdRequest(ULONG Major, PDEVICE_OBJECT Device, PVOID Buffer,
  */
 PIRP NTAPI IoBuildAsynchronousFsdRequest(_In_ ULONG MajorFunction, _In_ PDEVICE_OBJECT DeviceObject,
                                          _Inout_opt_ PVOID Buffer, _In_opt_ ULONG Length,
-                                         _In_opt_ PLARGE_INTEGER StartingOffset, _In_opt_ PIO_STATUS_BLOCK IoStatusBlock)
+                                         _In_opt_ PLARGE_INTEGER StartingOffset,
+                                         _In_opt_ PIO_STATUS_BLOCK IoStatusBlock)
 {
     return IopBuildFsdRequest(MajorFunction, DeviceObject, Buffer, Length, StartingOffset, IoStatusBlock,
                               _ReturnAddress());
@@ -194,8 +195,8 @@ PIRP NTAPI IoBuildSynchronousFsdRequest(_In_ ULONG MajorFunction, _In_ PDEVICE_O
 }
 
 /* The buffers of a control request between drivers, by transfer method. */
-static NTSTATUS IopAttachControlBuffers(PIRP Irp, PIO_STACK_LOCATION Stack, ULONG Method, PVOID Input, ULONG InputLength,
-                                        PVOID Output, ULONG OutputLength)
+static NTSTATUS IopAttachControlBuffers(PIRP Irp, PIO_STACK_LOCATION Stack, ULONG Method, PVOID Input,
+                                        ULONG InputLength, PVOID Output, ULONG OutputLength)
 {
     ULONG Larger = InputLength > OutputLength ? InputLength : OutputLength;
     NTSTATUS Status = STATUS_SUCCESS;

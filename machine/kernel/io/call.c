@@ -54,7 +54,8 @@ VOID IopReportViolation(ULONG_PTR Rule, PDEVICE_OBJECT Device, UCHAR Major, PIRP
 {
     if (VfOption(VfChecks))
     {
-        IopViolation(Rule, Device != NULL ? (PVOID)Device->DriverObject->MajorFunction[Major] : NULL, (ULONG_PTR)Irp, P4);
+        IopViolation(Rule, Device != NULL ? (PVOID)Device->DriverObject->MajorFunction[Major] : NULL, (ULONG_PTR)Irp,
+                     P4);
     }
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Completion ports: a kernel queue with handles. An entry is either a finished IRP itself (no memory is needed to report
- * a completion) or a small packet. Both have the list entry and the packet type at the same distance.
+ * Completion ports: a kernel queue with handles. An entry is either a finished IRP itself (no memory is needed to
+ * report a completion) or a small packet. Both have the list entry and the packet type at the same distance.
  */
 #include "iop.h"
 
@@ -52,8 +52,9 @@ NTSTATUS IopInitializeCompletionPorts(VOID)
         .BodySize = sizeof(KQUEUE),
         .PoolType = NonPagedPoolNx,
         .ValidAccess = IO_COMPLETION_ALL_ACCESS_,
-        .Mapping = { STANDARD_RIGHTS_READ | IO_COMPLETION_QUERY_STATE_, STANDARD_RIGHTS_WRITE | IO_COMPLETION_MODIFY_STATE_,
-                     STANDARD_RIGHTS_EXECUTE | SYNCHRONIZE, IO_COMPLETION_ALL_ACCESS_ },
+        .Mapping = { STANDARD_RIGHTS_READ | IO_COMPLETION_QUERY_STATE_,
+                     STANDARD_RIGHTS_WRITE | IO_COMPLETION_MODIFY_STATE_, STANDARD_RIGHTS_EXECUTE | SYNCHRONIZE,
+                     IO_COMPLETION_ALL_ACCESS_ },
         .SecurityRequired = TRUE,
         .Waitable = TRUE,
         .Methods = { .Delete = IopDeletePort },
@@ -183,8 +184,8 @@ NTSTATUS NTAPI NtSetIoCompletion(_In_ HANDLE IoCompletionHandle, _In_opt_ PVOID 
                                  _In_ NTSTATUS IoStatus, _In_ ULONG_PTR IoStatusInformation)
 {
     PVOID Port;
-    NTSTATUS Status = ObReferenceObjectByHandle(IoCompletionHandle, IO_COMPLETION_MODIFY_STATE_, IopCompletionObjectType,
-                                                ExGetPreviousMode(), &Port, NULL);
+    NTSTATUS Status = ObReferenceObjectByHandle(IoCompletionHandle, IO_COMPLETION_MODIFY_STATE_,
+                                                IopCompletionObjectType, ExGetPreviousMode(), &Port, NULL);
 
     if (NT_SUCCESS(Status))
     {
@@ -217,7 +218,10 @@ static NTSTATUS IopDeliverEntry(PLIST_ENTRY Entry, PVOID *Key, PVOID *ApcContext
     return Status;
 }
 
-/** Takes an entry out of the port, waiting for one. STATUS_TIMEOUT, STATUS_USER_APC, STATUS_ABANDONED. IRQL PASSIVE_LEVEL. */
+/**
+ * Takes an entry out of the port, waiting for one. STATUS_TIMEOUT, STATUS_USER_APC, STATUS_ABANDONED.
+ * IRQL PASSIVE_LEVEL.
+ */
 NTSTATUS NTAPI NtRemoveIoCompletion(_In_ HANDLE IoCompletionHandle, _Out_ PVOID *KeyContext, _Out_ PVOID *ApcContext,
                                     _Out_ PIO_STATUS_BLOCK IoStatusBlock, _In_opt_ PLARGE_INTEGER Timeout)
 {

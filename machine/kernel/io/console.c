@@ -87,8 +87,8 @@ static NTSTATUS NTAPI IopConsoleRead(PDEVICE_OBJECT Device, PIRP Irp)
 }
 
 /*
- * Windows programs end lines with \r\n, the terminal and the tools behind ntrun expect \n. Works in the IRP's own copy of
- * the bytes; returns how many are left. option=raw leaves every byte as it is.
+ * Windows programs end lines with \r\n, the terminal and the tools behind ntrun expect \n. Works in the IRP's own copy
+ * of the bytes; returns how many are left. option=raw leaves every byte as it is.
  */
 static ULONG IopConsoleDropReturns(PUCHAR Bytes, ULONG Length)
 {
@@ -121,7 +121,8 @@ static NTSTATUS NTAPI IopConsoleWrite(PDEVICE_OBJECT Device, PIRP Irp)
     {
         PUCHAR Bytes = Irp->AssociatedIrp.SystemBuffer;
 
-        HalWriteConsole(Kind == ConsoleError ? HalStreamError : HalStreamOutput, Bytes, IopConsoleDropReturns(Bytes, Length));
+        HalWriteConsole(Kind == ConsoleError ? HalStreamError : HalStreamOutput, Bytes,
+                        IopConsoleDropReturns(Bytes, Length));
     }
     return IopCompleteBuiltin(Irp, STATUS_SUCCESS, Length);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The services that open files: parameters are checked and captured here, OB finds the device, its parse method does the
- * rest (parse.c).
+ * The services that open files: parameters are checked and captured here, OB finds the device, its parse method does
+ * the rest (parse.c).
  */
 #include "iop.h"
 
@@ -23,7 +23,8 @@ static NTSTATUS IopCheckCreateParameters(ACCESS_MASK Access, ULONG Attributes, U
     const ULONG Synchronous = FILE_SYNCHRONOUS_IO_ALERT | FILE_SYNCHRONOUS_IO_NONALERT;
 
     if ((Attributes & ~FILE_ATTRIBUTE_VALID_FLAGS) || (Share & ~FILE_SHARE_VALID_FLAGS) ||
-        Disposition > FILE_MAXIMUM_DISPOSITION || (Options & ~FILE_VALID_OPTION_FLAGS) || (EaBuffer == NULL && EaLength != 0))
+        Disposition > FILE_MAXIMUM_DISPOSITION || (Options & ~FILE_VALID_OPTION_FLAGS) ||
+        (EaBuffer == NULL && EaLength != 0))
     {
         return STATUS_INVALID_PARAMETER;
     }
@@ -195,8 +196,8 @@ static NTSTATUS IopCreateFile(PHANDLE FileHandle, ACCESS_MASK DesiredAccess, POB
 
     if (Mode != KernelMode || !(Options & IO_NO_PARAMETER_CHECKING))
     {
-        Status = IopCheckCreateParameters(DesiredAccess, FileAttributes, ShareAccess, Disposition, CreateOptions, EaLength,
-                                          EaBuffer);
+        Status = IopCheckCreateParameters(DesiredAccess, FileAttributes, ShareAccess, Disposition, CreateOptions,
+                                          EaLength, EaBuffer);
         if (!NT_SUCCESS(Status))
         {
             return Status;
@@ -325,7 +326,8 @@ static NTSTATUS IopShortOpen(POBJECT_ATTRIBUTES ObjectAttributes, IOP_OPEN_PACKE
     return Packet->Parsed ? Packet->FinalStatus : Status;
 }
 
-static NTSTATUS IopQueryNetworkInformation(POBJECT_ATTRIBUTES ObjectAttributes, PFILE_NETWORK_OPEN_INFORMATION Information)
+static NTSTATUS IopQueryNetworkInformation(POBJECT_ATTRIBUTES ObjectAttributes,
+                                           PFILE_NETWORK_OPEN_INFORMATION Information)
 {
     IOP_OPEN_PACKET Packet;
 

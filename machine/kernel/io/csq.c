@@ -18,7 +18,8 @@
 #endif
 
 static VOID IopCsqFill(PIO_CSQ Csq, ULONG Type, PIO_CSQ_REMOVE_IRP Remove, PIO_CSQ_PEEK_NEXT_IRP Peek,
-                       PIO_CSQ_ACQUIRE_LOCK Acquire, PIO_CSQ_RELEASE_LOCK Release, PIO_CSQ_COMPLETE_CANCELED_IRP Complete)
+                       PIO_CSQ_ACQUIRE_LOCK Acquire, PIO_CSQ_RELEASE_LOCK Release,
+                       PIO_CSQ_COMPLETE_CANCELED_IRP Complete)
 {
     Csq->Type = Type;
     Csq->CsqRemoveIrp = Remove;
@@ -30,9 +31,9 @@ static VOID IopCsqFill(PIO_CSQ Csq, ULONG Type, PIO_CSQ_REMOVE_IRP Remove, PIO_C
 }
 
 /** Prepares a queue whose insert routine cannot fail. IRQL any. */
-NTSTATUS NTAPI IoCsqInitialize(_In_ PIO_CSQ Csq, _In_ PIO_CSQ_INSERT_IRP CsqInsertIrp, _In_ PIO_CSQ_REMOVE_IRP CsqRemoveIrp,
-                               _In_ PIO_CSQ_PEEK_NEXT_IRP CsqPeekNextIrp, _In_ PIO_CSQ_ACQUIRE_LOCK CsqAcquireLock,
-                               _In_ PIO_CSQ_RELEASE_LOCK CsqReleaseLock,
+NTSTATUS NTAPI IoCsqInitialize(_In_ PIO_CSQ Csq, _In_ PIO_CSQ_INSERT_IRP CsqInsertIrp,
+                               _In_ PIO_CSQ_REMOVE_IRP CsqRemoveIrp, _In_ PIO_CSQ_PEEK_NEXT_IRP CsqPeekNextIrp,
+                               _In_ PIO_CSQ_ACQUIRE_LOCK CsqAcquireLock, _In_ PIO_CSQ_RELEASE_LOCK CsqReleaseLock,
                                _In_ PIO_CSQ_COMPLETE_CANCELED_IRP CsqCompleteCanceledIrp)
 {
     IopCsqFill(Csq, IO_TYPE_CSQ, CsqRemoveIrp, CsqPeekNextIrp, CsqAcquireLock, CsqReleaseLock, CsqCompleteCanceledIrp);
@@ -46,7 +47,8 @@ NTSTATUS NTAPI IoCsqInitializeEx(_In_ PIO_CSQ Csq, _In_ PIO_CSQ_INSERT_IRP_EX Cs
                                  _In_ PIO_CSQ_ACQUIRE_LOCK CsqAcquireLock, _In_ PIO_CSQ_RELEASE_LOCK CsqReleaseLock,
                                  _In_ PIO_CSQ_COMPLETE_CANCELED_IRP CsqCompleteCanceledIrp)
 {
-    IopCsqFill(Csq, IO_TYPE_CSQ_EX, CsqRemoveIrp, CsqPeekNextIrp, CsqAcquireLock, CsqReleaseLock, CsqCompleteCanceledIrp);
+    IopCsqFill(Csq, IO_TYPE_CSQ_EX, CsqRemoveIrp, CsqPeekNextIrp, CsqAcquireLock, CsqReleaseLock,
+               CsqCompleteCanceledIrp);
     Csq->CsqInsertIrp = (PIO_CSQ_INSERT_IRP)(PVOID)CsqInsertIrp;
     return STATUS_SUCCESS;
 }
@@ -75,7 +77,9 @@ static VOID NTAPI IopCsqCancel(PDEVICE_OBJECT Device, PIRP Irp)
     Csq->CsqCompleteCanceledIrp(Csq, Irp);
 }
 
-/* Takes an IRP off the queue again if it was cancelled before the routine was set. TRUE: the caller must complete it. */
+/*
+ * Takes an IRP off the queue again if it was cancelled before the routine was set. TRUE: the caller must complete it.
+ */
 static BOOLEAN IopCsqWasCancelled(PIRP Irp)
 {
     return Irp->Cancel && IoSetCancelRoutine(Irp, NULL) != NULL;
@@ -174,7 +178,8 @@ PIRP NTAPI IoCsqRemoveNextIrp(_In_ PIO_CSQ Csq, _In_opt_ PVOID PeekContext)
     KIRQL Irql;
 
     Csq->CsqAcquireLock(Csq, &Irql);
-    for (Irp = Csq->CsqPeekNextIrp(Csq, NULL, PeekContext); Irp != NULL; Irp = Csq->CsqPeekNextIrp(Csq, Irp, PeekContext))
+    for (Irp = Csq->CsqPeekNextIrp(Csq, NULL, PeekContext); Irp != NULL;
+         Irp = Csq->CsqPeekNextIrp(Csq, Irp, PeekContext))
     {
         if (IopCsqClaim(Csq, Irp))
         {

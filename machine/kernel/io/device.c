@@ -97,8 +97,8 @@ static VOID IopInitializeDevice(PDEVICE_OBJECT Device, PDRIVER_OBJECT Driver, UL
 }
 
 /**
- * Creates a device for a driver. The device extension comes zeroed. The device starts with DO_DEVICE_INITIALIZING, which
- * the I/O manager clears for devices made in DriverEntry; others are cleared by the driver.
+ * Creates a device for a driver. The device extension comes zeroed. The device starts with DO_DEVICE_INITIALIZING,
+ * which the I/O manager clears for devices made in DriverEntry; others are cleared by the driver.
  *
  * @param DriverObject           The owner; gets a reference per device.
  * @param DeviceExtensionSize    Bytes of driver data, at most 65535 less the device object.
@@ -341,9 +341,9 @@ NTSTATUS NTAPI IoEnumerateDeviceObjectList(_In_ PDRIVER_OBJECT DriverObject, _Ou
     return Count > Room ? STATUS_BUFFER_TOO_SMALL : STATUS_SUCCESS;
 }
 
-/** Takes the lock that guards volume parameter blocks. IRQL <= DISPATCH_LEVEL, raised to DISPATCH_LEVEL. */
 static KSPIN_LOCK IopVpbLock;
 
+/** Takes the lock that guards volume parameter blocks. IRQL <= DISPATCH_LEVEL, raised to DISPATCH_LEVEL. */
 VOID NTAPI IoAcquireVpbSpinLock(_Out_ PKIRQL Irql)
 {
     KeAcquireSpinLock(&IopVpbLock, Irql);

@@ -86,7 +86,8 @@ static NTSTATUS IopCheckDirectoryClass(FILE_INFORMATION_CLASS Class, ULONG Lengt
     return Length < Minimum ? STATUS_INFO_LENGTH_MISMATCH : STATUS_SUCCESS;
 }
 
-static NTSTATUS IopAttachDirectoryBuffer(PIRP Irp, PDEVICE_OBJECT Device, PVOID Buffer, ULONG Length, KPROCESSOR_MODE Mode)
+static NTSTATUS IopAttachDirectoryBuffer(PIRP Irp, PDEVICE_OBJECT Device, PVOID Buffer, ULONG Length,
+                                         KPROCESSOR_MODE Mode)
 {
     NTSTATUS Status = STATUS_SUCCESS;
 

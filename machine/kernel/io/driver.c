@@ -68,8 +68,8 @@ NTSTATUS IopCreateDriverObject(PCUNICODE_STRING Name, BOOLEAN Builtin, PDRIVER_O
     PVOID Inserted = NULL;
     NTSTATUS Status;
 
-    InitializeObjectAttributes(&Attributes, (PUNICODE_STRING)Name, OBJ_PERMANENT | OBJ_CASE_INSENSITIVE | OBJ_KERNEL_HANDLE,
-                               NULL, NULL);
+    InitializeObjectAttributes(&Attributes, (PUNICODE_STRING)Name,
+                               OBJ_PERMANENT | OBJ_CASE_INSENSITIVE | OBJ_KERNEL_HANDLE, NULL, NULL);
     Status = ObCreateObject(KernelMode, IoDriverObjectType, &Attributes, KernelMode, NULL, sizeof(IOP_DRIVER), 0, 0,
                             (PVOID *)&Driver);
     if (!NT_SUCCESS(Status))
@@ -247,7 +247,8 @@ NTSTATUS NTAPI IoAllocateDriverObjectExtension(_In_ PDRIVER_OBJECT DriverObject,
     {
         return STATUS_INSUFFICIENT_RESOURCES;
     }
-    Extension = ExAllocatePoolWithTag(NonPagedPoolNx, sizeof(*Extension) + (SIZE_T)DriverObjectExtensionSize, IOP_TAG_DRIVER);
+    Extension =
+        ExAllocatePoolWithTag(NonPagedPoolNx, sizeof(*Extension) + (SIZE_T)DriverObjectExtensionSize, IOP_TAG_DRIVER);
     if (Extension == NULL)
     {
         return STATUS_INSUFFICIENT_RESOURCES;
@@ -304,7 +305,8 @@ PVOID NTAPI IoGetDriverObjectExtension(_In_ PDRIVER_OBJECT DriverObject, _In_ PV
  * nothing is registered, as on NT. IRQL PASSIVE_LEVEL.
  */
 VOID NTAPI IoRegisterDriverReinitialization(_In_ PDRIVER_OBJECT DriverObject,
-                                            _In_ PDRIVER_REINITIALIZE DriverReinitializationRoutine, _In_opt_ PVOID Context)
+                                            _In_ PDRIVER_REINITIALIZE DriverReinitializationRoutine,
+                                            _In_opt_ PVOID Context)
 {
     IOP_REINITIALIZATION *Entry = ExAllocatePoolWithTag(NonPagedPoolNx, sizeof(*Entry), IOP_TAG_DRIVER);
     KIRQL Irql;

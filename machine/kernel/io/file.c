@@ -44,7 +44,8 @@ static NTSTATUS IopSendCloseRequest(PFILE_OBJECT File, UCHAR Major, UCHAR Minor)
 }
 
 /* The type's open method. The flag is set before anyone can close the handle. */
-NTSTATUS IopOpenFileHandle(OB_OPEN_REASON Reason, PEPROCESS Process, PVOID Object, ACCESS_MASK Granted, ULONG HandleCount)
+NTSTATUS IopOpenFileHandle(OB_OPEN_REASON Reason, PEPROCESS Process, PVOID Object, ACCESS_MASK Granted,
+                           ULONG HandleCount)
 {
     PFILE_OBJECT File = Object;
 
@@ -211,8 +212,8 @@ PFILE_OBJECT NTAPI IoCreateStreamFileObjectLite(_In_opt_ PFILE_OBJECT FileObject
         DeviceObject = FileObject->DeviceObject;
     }
     InitializeObjectAttributes(&Attributes, NULL, 0, NULL, NULL);
-    if (!NT_SUCCESS(ObCreateObject(KernelMode, IoFileObjectType, &Attributes, KernelMode, NULL, sizeof(FILE_OBJECT), 0, 0,
-                                   (PVOID *)&File)))
+    if (!NT_SUCCESS(ObCreateObject(KernelMode, IoFileObjectType, &Attributes, KernelMode, NULL, sizeof(FILE_OBJECT), 0,
+                                   0, (PVOID *)&File)))
     {
         return NULL;
     }

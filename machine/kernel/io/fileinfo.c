@@ -64,7 +64,7 @@ static const IOP_CLASS_RULE IopVolumeRules[] = {
     { FileFsObjectIdInformation, sizeof(FILE_FS_OBJECTID_INFORMATION), 0 },
 };
 
-/* The smallest buffer of classes whose structure ends in a name is what the rule says less that name's one character. */
+/* STATUS_INVALID_INFO_CLASS if the class is not in the list, STATUS_INFO_LENGTH_MISMATCH if the buffer is too small. */
 static NTSTATUS IopFindRule(const IOP_CLASS_RULE *Rules, SIZE_T Count, ULONG Class, ULONG Length, ACCESS_MASK *Access)
 {
     for (SIZE_T Index = 0; Index < Count; Index++)
@@ -177,7 +177,9 @@ static NTSTATUS IopReturnInformation(PVOID Kernel, PVOID Buffer, PIO_STATUS_BLOC
     return Status;
 }
 
-/** Asks about an open file. STATUS_INVALID_INFO_CLASS, STATUS_INFO_LENGTH_MISMATCH, the driver's. IRQL PASSIVE_LEVEL. */
+/**
+ * Asks about an open file. STATUS_INVALID_INFO_CLASS, STATUS_INFO_LENGTH_MISMATCH, the driver's. IRQL PASSIVE_LEVEL.
+ */
 NTSTATUS NTAPI NtQueryInformationFile(_In_ HANDLE FileHandle, _Out_ PIO_STATUS_BLOCK IoStatusBlock,
                                       _Out_ PVOID FileInformation, _In_ ULONG Length,
                                       _In_ FILE_INFORMATION_CLASS FileInformationClass)
@@ -210,7 +212,8 @@ NTSTATUS NTAPI NtQueryInformationFile(_In_ HANDLE FileHandle, _Out_ PIO_STATUS_B
     RtlZeroMemory(Kernel, Length);
     if (!IopQueryOwn(&Request, FileInformationClass, Kernel, &Information))
     {
-        Status = IopQuerySetFile(Request.File, IRP_MJ_QUERY_INFORMATION, FileInformationClass, Kernel, Length, &Information);
+        Status =
+            IopQuerySetFile(Request.File, IRP_MJ_QUERY_INFORMATION, FileInformationClass, Kernel, Length, &Information);
         if (FileInformationClass == FileAllInformation && !NT_ERROR(Status))
         {
             PFILE_ALL_INFORMATION All = Kernel;
@@ -228,8 +231,8 @@ static NTSTATUS IopSetMode(PFILE_OBJECT File, ULONG Mode)
     const ULONG Changeable = FILE_WRITE_THROUGH | FILE_SEQUENTIAL_ONLY | FILE_SYNCHRONOUS_IO_ALERT |
                              FILE_SYNCHRONOUS_IO_NONALERT;
 
-    if ((Mode & ~Changeable) ||
-        ((Mode & (FILE_SYNCHRONOUS_IO_ALERT | FILE_SYNCHRONOUS_IO_NONALERT)) != 0) != ((File->Flags & FO_SYNCHRONOUS_IO) != 0))
+    if ((Mode & ~Changeable) || ((Mode & (FILE_SYNCHRONOUS_IO_ALERT | FILE_SYNCHRONOUS_IO_NONALERT)) != 0) !=
+                                    ((File->Flags & FO_SYNCHRONOUS_IO) != 0))
     {
         return STATUS_INVALID_PARAMETER;
     }
@@ -303,7 +306,8 @@ static NTSTATUS IopOpenTarget(PFILE_OBJECT File, PFILE_RENAME_INFORMATION Rename
     }
     Name.Buffer = Rename->FileName;
     Name.Length = Name.MaximumLength = (USHORT)Rename->FileNameLength;
-    InitializeObjectAttributes(&Attributes, &Name, OBJ_CASE_INSENSITIVE | OBJ_KERNEL_HANDLE, Rename->RootDirectory, NULL);
+    InitializeObjectAttributes(&Attributes, &Name, OBJ_CASE_INSENSITIVE | OBJ_KERNEL_HANDLE, Rename->RootDirectory,
+                               NULL);
     Status = IoCreateFile(TargetHandle, FILE_WRITE_DATA | SYNCHRONIZE, &Attributes, &Iosb, NULL, 0,
                           FILE_SHARE_READ | FILE_SHARE_WRITE, FILE_OPEN, FILE_OPEN_FOR_BACKUP_INTENT, NULL, 0,
                           CreateFileTypeNone, NULL, IO_OPEN_TARGET_DIRECTORY | IOP_NO_PARAMETER_CHECKING);

@@ -132,9 +132,9 @@ static VOID IopTellCaller(PIRP Irp, PFILE_OBJECT File)
     }
     else if (Irp->Overlay.AsynchronousParameters.UserApcRoutine != NULL)
     {
-        KeInitializeApc(&Irp->Tail.Apc, KiCurrentThread(), CurrentApcEnvironment, IopUserApcDelivered, IopUserApcRundown,
-                        (PKNORMAL_ROUTINE)(PVOID)Irp->Overlay.AsynchronousParameters.UserApcRoutine, Irp->RequestorMode,
-                        Irp->Overlay.AsynchronousParameters.UserApcContext);
+        KeInitializeApc(&Irp->Tail.Apc, KiCurrentThread(), CurrentApcEnvironment, IopUserApcDelivered,
+                        IopUserApcRundown, (PKNORMAL_ROUTINE)(PVOID)Irp->Overlay.AsynchronousParameters.UserApcRoutine,
+                        Irp->RequestorMode, Irp->Overlay.AsynchronousParameters.UserApcContext);
         if (!KeInsertQueueApc(&Irp->Tail.Apc, Irp->UserIosb, NULL, 2))
         {
             IoFreeIrp(Irp);

@@ -214,7 +214,8 @@ NTSTATUS NTAPI IoVolumeDeviceToDosName(_In_ PVOID VolumeDeviceObject, _Out_ PUNI
  * A file's path as a program would write it ("C:\dir\file").
  * @param ObjectNameInformation  Out: paged pool, freed by the caller with ExFreePool. IRQL PASSIVE_LEVEL.
  */
-NTSTATUS NTAPI IoQueryFileDosDeviceName(_In_ PFILE_OBJECT FileObject, _Out_ POBJECT_NAME_INFORMATION *ObjectNameInformation)
+NTSTATUS NTAPI IoQueryFileDosDeviceName(_In_ PFILE_OBJECT FileObject,
+                                        _Out_ POBJECT_NAME_INFORMATION *ObjectNameInformation)
 {
     const ULONG Size = 0x8000;
     UNICODE_STRING Drive;

@@ -71,7 +71,8 @@ static NTSTATUS IopAttachBuffers(PIRP Irp, PIO_STACK_LOCATION Stack, const IOP_C
     case METHOD_BUFFERED:
         if (Larger != 0)
         {
-            Status = IopAttachSystemBuffer(Irp, Larger, Control->Input, Control->Input != NULL ? Control->InputLength : 0);
+            Status =
+                IopAttachSystemBuffer(Irp, Larger, Control->Input, Control->Input != NULL ? Control->InputLength : 0);
             Irp->UserBuffer = Control->Output;
             if (Control->Output != NULL)
             {
@@ -208,9 +209,9 @@ NTSTATUS NTAPI NtDeviceIoControlFile(_In_ HANDLE FileHandle, _In_opt_ HANDLE Eve
 
 /** Sends a control code to a file system. As NtDeviceIoControlFile. IRQL PASSIVE_LEVEL. */
 NTSTATUS NTAPI NtFsControlFile(_In_ HANDLE FileHandle, _In_opt_ HANDLE Event, _In_opt_ PIO_APC_ROUTINE ApcRoutine,
-                               _In_opt_ PVOID ApcContext, _Out_ PIO_STATUS_BLOCK IoStatusBlock, _In_ ULONG FsControlCode,
-                               _In_opt_ PVOID InputBuffer, _In_ ULONG InputBufferLength, _Out_opt_ PVOID OutputBuffer,
-                               _In_ ULONG OutputBufferLength)
+                               _In_opt_ PVOID ApcContext, _Out_ PIO_STATUS_BLOCK IoStatusBlock,
+                               _In_ ULONG FsControlCode, _In_opt_ PVOID InputBuffer, _In_ ULONG InputBufferLength,
+                               _Out_opt_ PVOID OutputBuffer, _In_ ULONG OutputBufferLength)
 {
     IOP_CONTROL Control = { FsControlCode, InputBuffer, InputBufferLength, OutputBuffer, OutputBufferLength };
 
@@ -219,8 +220,8 @@ NTSTATUS NTAPI NtFsControlFile(_In_ HANDLE FileHandle, _In_opt_ HANDLE Event, _I
 }
 
 /**
- * For a driver whose code is FILE_ANY_ACCESS: was the file opened with RequiredAccess (FILE_READ_DATA, FILE_WRITE_DATA)?
- * Requests from kernel mode always pass. STATUS_ACCESS_DENIED. IRQL any.
+ * For a driver whose code is FILE_ANY_ACCESS: was the file opened with RequiredAccess (FILE_READ_DATA,
+ * FILE_WRITE_DATA)? Requests from kernel mode always pass. STATUS_ACCESS_DENIED. IRQL any.
  */
 NTSTATUS NTAPI IoValidateDeviceIoControlAccess(_In_ PIRP Irp, _In_ ULONG RequiredAccess)
 {

@@ -3,8 +3,8 @@
  * What the files of the I/O manager share with each other and with nobody else.
  *
  * Locks:  IopDatabaseLock (leaf spin lock) guards device reference counts, attachment, the device lists of drivers and
- *         the pending flags. IopCancelLock is NT's cancel spin lock. A thread's list of requests needs no lock: only its
- *         own thread touches it, at APC_LEVEL (cancellation by others comes in as a special kernel APC).
+ *         the pending flags. IopCancelLock is NT's cancel spin lock. A thread's list of requests needs no lock: only
+ *         its own thread touches it, at APC_LEVEL (cancellation by others comes in as a special kernel APC).
  */
 #pragma once
 
@@ -182,7 +182,8 @@ NTSTATUS IopParseDevice(PVOID ParseObject, POBJECT_TYPE Type, PACCESS_STATE Acce
 NTSTATUS IopParseFile(PVOID ParseObject, POBJECT_TYPE Type, PACCESS_STATE AccessState, KPROCESSOR_MODE Mode,
                       ULONG Attributes, PUNICODE_STRING CompleteName, PUNICODE_STRING RemainingName,
                       PVOID ParseContext, PVOID *Object);
-NTSTATUS IopOpenFileHandle(OB_OPEN_REASON Reason, PEPROCESS Process, PVOID Object, ACCESS_MASK Granted, ULONG HandleCount);
+NTSTATUS IopOpenFileHandle(OB_OPEN_REASON Reason, PEPROCESS Process, PVOID Object, ACCESS_MASK Granted,
+                           ULONG HandleCount);
 VOID IopCloseFileHandle(PEPROCESS Process, PVOID Object, ACCESS_MASK Granted, ULONG ProcessHandleCount,
                         ULONG SystemHandleCount);
 VOID IopDeleteFileObject(PVOID Object);
@@ -292,7 +293,8 @@ typedef struct _IOP_REQUEST
  * Common beginning of the services that take a file handle: references file and event, takes the lock of a synchronous
  * file. Access 0: any handle will do. On failure nothing is held.
  */
-NTSTATUS IopBeginRequest(IOP_REQUEST *Request, HANDLE File, HANDLE Event, ACCESS_MASK Access, PIO_APC_ROUTINE ApcRoutine);
+NTSTATUS IopBeginRequest(IOP_REQUEST *Request, HANDLE File, HANDLE Event, ACCESS_MASK Access,
+                         PIO_APC_ROUTINE ApcRoutine);
 /** Allocates the IRP and fills what all requests share. On failure the request is ended. */
 NTSTATUS IopBuildRequest(IOP_REQUEST *Request, UCHAR Major, PIO_STATUS_BLOCK Iosb, PIO_APC_ROUTINE ApcRoutine,
                          PVOID ApcContext, PIO_STACK_LOCATION *Stack);
@@ -306,7 +308,8 @@ NTSTATUS IopSendRequest(IOP_REQUEST *Request);
  */
 NTSTATUS IopCallAndWait(PDEVICE_OBJECT Device, PIRP Irp, PIO_STATUS_BLOCK Iosb);
 /** A buffered query or set on a file from kernel memory, whatever mode the caller has. PASSIVE_LEVEL. */
-NTSTATUS IopQuerySetFile(PFILE_OBJECT File, UCHAR Major, ULONG Class, PVOID Buffer, ULONG Length, PULONG_PTR Information);
+NTSTATUS IopQuerySetFile(PFILE_OBJECT File, UCHAR Major, ULONG Class, PVOID Buffer, ULONG Length,
+                         PULONG_PTR Information);
 
 /** A nonpaged system buffer of Length bytes that begins with the caller's input. Never raises. */
 NTSTATUS IopAttachSystemBuffer(PIRP Irp, ULONG Length, const VOID *Input, ULONG InputLength);
@@ -325,7 +328,10 @@ static inline NTSTATUS IopAcquireFileLock(PFILE_OBJECT File, KPROCESSOR_MODE Mod
     return IopAcquireFileLockSlow(File, Mode);
 }
 
-/** Cuts a request from its thread, which is about to go although the driver still holds the IRP. APC_LEVEL, own thread. */
+/**
+ * Cuts a request from its thread, which is about to go although the driver still holds the IRP. APC_LEVEL, own
+ * thread.
+ */
 VOID IopDisownRequest(PIRP Irp);
 
 /** Bug check C9 with the rule and the dispatch routine it happened in, if checks are on. */

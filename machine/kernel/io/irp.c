@@ -2,8 +2,8 @@
 /*
  * The life of an IRP's memory: allocation, a small cache per processor, reuse, freeing.
  *
- * The cache is a few slots per processor and size, taken and filled by one interlocked instruction each: no lock, right at
- * every IRQL, and harmless if the thread moves to another processor in between.
+ * The cache is a few slots per processor and size, taken and filled by one interlocked instruction each: no lock, right
+ * at every IRQL, and harmless if the thread moves to another processor in between.
  */
 #include "iop.h"
 
@@ -115,8 +115,8 @@ PIRP IopAllocateIrpMustSucceed(CCHAR StackSize)
 }
 
 /**
- * Allocates an IRP with StackSize stack locations. Its owner is the caller, who frees it with IoFreeIrp from a completion
- * routine that returns STATUS_MORE_PROCESSING_REQUIRED.
+ * Allocates an IRP with StackSize stack locations. Its owner is the caller, who frees it with IoFreeIrp from a
+ * completion routine that returns STATUS_MORE_PROCESSING_REQUIRED.
  * @return NULL if memory is short or StackSize is not positive. IRQL <= DISPATCH_LEVEL.
  */
 PIRP NTAPI IoAllocateIrp(_In_ CCHAR StackSize, _In_ BOOLEAN ChargeQuota)

@@ -89,8 +89,8 @@ NTSTATUS NTAPI IoQueryFileInformation(_In_ PFILE_OBJECT FileObject, _In_ FILE_IN
                                       _In_ ULONG Length, _Out_ PVOID FileInformation, _Out_ PULONG ReturnedLength)
 {
     ULONG_PTR Information = 0;
-    NTSTATUS Status = IopQuerySetFile(FileObject, IRP_MJ_QUERY_INFORMATION, FileInformationClass, FileInformation, Length,
-                                      &Information);
+    NTSTATUS Status = IopQuerySetFile(FileObject, IRP_MJ_QUERY_INFORMATION, FileInformationClass, FileInformation,
+                                      Length, &Information);
 
     *ReturnedLength = (ULONG)Information;
     return Status;

@@ -33,8 +33,8 @@ VOID IopUntrack(IOP_TRACKED *Block)
 }
 
 /*
- * The last file objects of a process that ended are closed by worker threads; their requests are given a moment, so that
- * only what really stays is counted.
+ * The last file objects of a process that ended are closed by worker threads; their requests are given a moment, so
+ * that only what really stays is counted.
  */
 VOID IoQueryLeftovers(IO_LEFTOVERS *Leftovers)
 {

@@ -95,7 +95,8 @@ static ULONG IopQueryDword(HANDLE Key, PCWSTR Name, ULONG Default)
     ULONG Returned;
 
     RtlInitUnicodeString(&ValueName, Name);
-    if (!NT_SUCCESS(ZwQueryValueKey(Key, &ValueName, KeyValuePartialInformation, Information, sizeof(Buffer), &Returned)) ||
+    if (!NT_SUCCESS(
+            ZwQueryValueKey(Key, &ValueName, KeyValuePartialInformation, Information, sizeof(Buffer), &Returned)) ||
         Information->Type != REG_DWORD || Information->DataLength != sizeof(ULONG))
     {
         return Default;
@@ -182,7 +183,8 @@ NTSTATUS IopQueryServiceKey(PCUNICODE_STRING ServiceKey, PUNICODE_STRING ImagePa
     {
         return STATUS_INVALID_PARAMETER;
     }
-    InitializeObjectAttributes(&Attributes, (PUNICODE_STRING)ServiceKey, OBJ_CASE_INSENSITIVE | OBJ_KERNEL_HANDLE, NULL, NULL);
+    InitializeObjectAttributes(&Attributes, (PUNICODE_STRING)ServiceKey, OBJ_CASE_INSENSITIVE | OBJ_KERNEL_HANDLE, NULL,
+                               NULL);
     Status = ZwOpenKey(&Key, KEY_READ, &Attributes);
     if (!NT_SUCCESS(Status))
     {
@@ -340,7 +342,8 @@ static NTSTATUS IopCallDriverEntry(IOP_DRIVER *Driver, PCUNICODE_STRING ServiceK
     Status = Driver->Object.DriverInit(&Driver->Object, &RegistryPath);
     if (KeGetCurrentIrql() != PASSIVE_LEVEL)
     {
-        KeBugCheckEx(IRQL_UNEXPECTED_VALUE, ((ULONG_PTR)KeGetCurrentIrql() << 16), (ULONG_PTR)Driver->Object.DriverInit, 0, 0);
+        KeBugCheckEx(IRQL_UNEXPECTED_VALUE, ((ULONG_PTR)KeGetCurrentIrql() << 16), (ULONG_PTR)Driver->Object.DriverInit,
+                     0, 0);
     }
     IopFreeString(&RegistryPath);
     LdrDiscardInitSections(Driver->Module);

@@ -6,8 +6,8 @@
 #include "iop.h"
 
 /*
- * Must the caller's access be checked against the device's own descriptor? Always when the device itself is opened. With
- * a name behind it a file system checks for itself, unless the device says FILE_DEVICE_SECURE_OPEN.
+ * Must the caller's access be checked against the device's own descriptor? Always when the device itself is opened.
+ * With a name behind it a file system checks for itself, unless the device says FILE_DEVICE_SECURE_OPEN.
  */
 static BOOLEAN IopMustCheckDevice(PDEVICE_OBJECT Device, const IOP_OPEN_PACKET *Packet, PUNICODE_STRING RemainingName,
                                   KPROCESSOR_MODE Mode)
@@ -36,8 +36,9 @@ static NTSTATUS IopCheckDeviceAccess(PDEVICE_OBJECT Device, PACCESS_STATE Access
         return Status;
     }
     SeLockSubjectContext(&AccessState->SubjectSecurityContext);
-    Allowed = SeAccessCheck(Descriptor, &AccessState->SubjectSecurityContext, TRUE, AccessState->RemainingDesiredAccess,
-                            AccessState->PreviouslyGrantedAccess, &Privileges, &IopFileMapping, Mode, &Granted, &Status);
+    Allowed =
+        SeAccessCheck(Descriptor, &AccessState->SubjectSecurityContext, TRUE, AccessState->RemainingDesiredAccess,
+                      AccessState->PreviouslyGrantedAccess, &Privileges, &IopFileMapping, Mode, &Granted, &Status);
     SeUnlockSubjectContext(&AccessState->SubjectSecurityContext);
     if (Privileges != NULL)
     {

@@ -112,7 +112,8 @@ static NTSTATUS IopAttachTransfer(PIRP Irp, PDEVICE_OBJECT Device, const IOP_TRA
     {
         if (Transfer->Length != 0)
         {
-            Status = IopAttachSystemBuffer(Irp, Transfer->Length, Transfer->Buffer, Transfer->Write ? Transfer->Length : 0);
+            Status =
+                IopAttachSystemBuffer(Irp, Transfer->Length, Transfer->Buffer, Transfer->Write ? Transfer->Length : 0);
         }
         if (!Transfer->Write)
         {
@@ -165,7 +166,8 @@ static NTSTATUS IopTransfer(HANDLE FileHandle, HANDLE EventHandle, PIO_APC_ROUTI
         IopEndRequest(&Request);
         return Status;
     }
-    Status = IopBuildRequest(&Request, Transfer->Write ? IRP_MJ_WRITE : IRP_MJ_READ, Iosb, ApcRoutine, ApcContext, &Stack);
+    Status =
+        IopBuildRequest(&Request, Transfer->Write ? IRP_MJ_WRITE : IRP_MJ_READ, Iosb, ApcRoutine, ApcContext, &Stack);
     if (!NT_SUCCESS(Status))
     {
         return Status;

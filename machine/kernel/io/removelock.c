@@ -23,8 +23,8 @@ VOID NTAPI IoInitializeRemoveLockEx(_In_ PIO_REMOVE_LOCK Lock, _In_ ULONG Alloca
 }
 
 /** Counts an operation; STATUS_DELETE_PENDING once removal has begun. IRQL <= DISPATCH_LEVEL. */
-NTSTATUS NTAPI IoAcquireRemoveLockEx(_In_ PIO_REMOVE_LOCK RemoveLock, _In_opt_ PVOID Tag, _In_ PCSTR File, _In_ ULONG Line,
-                                     _In_ ULONG RemlockSize)
+NTSTATUS NTAPI IoAcquireRemoveLockEx(_In_ PIO_REMOVE_LOCK RemoveLock, _In_opt_ PVOID Tag, _In_ PCSTR File,
+                                     _In_ ULONG Line, _In_ ULONG RemlockSize)
 {
     InterlockedIncrement(&RemoveLock->Common.IoCount);
     if (RemoveLock->Common.Removed)

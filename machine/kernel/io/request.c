@@ -55,7 +55,8 @@ NTSTATUS IopBeginRequest(IOP_REQUEST *Request, HANDLE FileHandle, HANDLE EventHa
     Request->Event = NULL;
     Request->Irp = NULL;
     Request->Synchronous = FALSE;
-    Status = ObReferenceObjectByHandle(FileHandle, Access, IoFileObjectType, Request->Mode, (PVOID *)&File, &Information);
+    Status =
+        ObReferenceObjectByHandle(FileHandle, Access, IoFileObjectType, Request->Mode, (PVOID *)&File, &Information);
     if (!NT_SUCCESS(Status))
     {
         return Status;
@@ -256,7 +257,8 @@ NTSTATUS IopCallAndWait(PDEVICE_OBJECT Device, PIRP Irp, PIO_STATUS_BLOCK Iosb)
     return Iosb->Status;
 }
 
-NTSTATUS IopQuerySetFile(PFILE_OBJECT File, UCHAR Major, ULONG Class, PVOID Buffer, ULONG Length, PULONG_PTR Information)
+NTSTATUS IopQuerySetFile(PFILE_OBJECT File, UCHAR Major, ULONG Class, PVOID Buffer, ULONG Length,
+                         PULONG_PTR Information)
 {
     PDEVICE_OBJECT Device = IopTopDevice(File);
     PIRP Irp = IopAllocateIrp(Device->StackSize);

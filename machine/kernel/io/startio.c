@@ -27,8 +27,9 @@ VOID NTAPI IoStartPacket(_In_ PDEVICE_OBJECT DeviceObject, _In_ PIRP Irp, _In_op
         IoAcquireCancelSpinLock(&CancelIrql);
         IoSetCancelRoutine(Irp, CancelFunction);
     }
-    Queued = Key != NULL ? KeInsertByKeyDeviceQueue(&DeviceObject->DeviceQueue, &Irp->Tail.Overlay.DeviceQueueEntry, *Key)
-                         : KeInsertDeviceQueue(&DeviceObject->DeviceQueue, &Irp->Tail.Overlay.DeviceQueueEntry);
+    Queued = Key != NULL
+                 ? KeInsertByKeyDeviceQueue(&DeviceObject->DeviceQueue, &Irp->Tail.Overlay.DeviceQueueEntry, *Key)
+                 : KeInsertDeviceQueue(&DeviceObject->DeviceQueue, &Irp->Tail.Overlay.DeviceQueueEntry);
     if (!Queued)
     {
         DeviceObject->CurrentIrp = Irp;
@@ -92,8 +93,8 @@ static VOID IopStartNext(PDEVICE_OBJECT Device, BOOLEAN Cancelable, ULONG Key, B
 }
 
 /*
- * With IoSetStartIoAttributes(deferred) StartIo is never entered from within itself: a nested start only counts, and the
- * outermost call runs the loop.
+ * With IoSetStartIoAttributes(deferred) StartIo is never entered from within itself: a nested start only counts, and
+ * the outermost call runs the loop.
  */
 static VOID IopStartNextDeferred(PDEVICE_OBJECT Device, BOOLEAN Cancelable, ULONG Key, BOOLEAN ByKey)
 {
@@ -127,7 +128,8 @@ VOID NTAPI IoStartNextPacketByKey(_In_ PDEVICE_OBJECT DeviceObject, _In_ BOOLEAN
 }
 
 /** How StartIo is called: deferred while it runs, without cancel routine. IRQL <= DISPATCH_LEVEL. */
-VOID NTAPI IoSetStartIoAttributes(_In_ PDEVICE_OBJECT DeviceObject, _In_ BOOLEAN DeferredStartIo, _In_ BOOLEAN NonCancelable)
+VOID NTAPI IoSetStartIoAttributes(_In_ PDEVICE_OBJECT DeviceObject, _In_ BOOLEAN DeferredStartIo,
+                                  _In_ BOOLEAN NonCancelable)
 {
     IopDeviceExtension(DeviceObject)->StartIoFlags = (DeferredStartIo ? IOP_STARTIO_DEFERRED : 0u) |
                                                      (NonCancelable ? IOP_STARTIO_NONCANCELABLE : 0u);

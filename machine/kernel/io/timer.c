@@ -42,7 +42,8 @@ static VOID NTAPI IopTimerTick(PKDPC Dpc, PVOID Context, PVOID A1, PVOID A2)
         ULONG Seen = 0;
         Count = 0;
         KeAcquireSpinLockAtDpcLevel(&IopTimerLock);
-        for (PLIST_ENTRY Link = IopTimerList.Flink; Link != &IopTimerList && Count < RTL_NUMBER_OF(Batch); Link = Link->Flink)
+        for (PLIST_ENTRY Link = IopTimerList.Flink; Link != &IopTimerList && Count < RTL_NUMBER_OF(Batch);
+             Link = Link->Flink)
         {
             PIO_TIMER Timer = CONTAINING_RECORD(Link, struct _IO_TIMER, Links);
             if (Timer->Running && Seen++ >= Skip)

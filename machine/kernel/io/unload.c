@@ -2,7 +2,7 @@
 /*
  * Stopping drivers.
  *
- *   asked --(no open handle on any device)--> DriverUnload --> name gone --(last device and reference gone)--> image freed
+ *   asked --(no open handle on any device)--> DriverUnload --> name gone --(last device and reference)--> image freed
  *      \--(handles open)--> unload pending: no new opens, DriverUnload at the last close
  */
 #include "iop.h"
@@ -76,7 +76,10 @@ static NTSTATUS IopUnloadDriverObject(PDRIVER_OBJECT Object)
     KIRQL Irql;
 
     KeAcquireSpinLock(&IopDatabaseLock, &Irql);
-    /* Without a plug-and-play manager a driver with AddDevice has no device, and may go as it would after the last one. */
+    /*
+     * Without a plug-and-play manager a driver with AddDevice has no device, and may go as it would after the last
+     * one.
+     */
     if (Object->DriverUnload == NULL || !(Object->Flags & DRVO_INITIALIZED) || (Object->Flags & DRVO_UNLOAD_INVOKED) ||
         Driver->Builtin || (!(Object->Flags & DRVO_LEGACY_DRIVER) && Object->DeviceObject != NULL))
     {
@@ -104,7 +107,8 @@ static NTSTATUS IopUnloadDriverWorker(PVOID Context)
     {
         return Status;
     }
-    Status = ObReferenceObjectByName(&ObjectName, OBJ_CASE_INSENSITIVE, NULL, 0, IoDriverObjectType, KernelMode, NULL, &Object);
+    Status = ObReferenceObjectByName(&ObjectName, OBJ_CASE_INSENSITIVE, NULL, 0, IoDriverObjectType, KernelMode, NULL,
+                                     &Object);
     ExFreePoolWithTag(ImagePath.Buffer, IOP_TAG_DRIVER);
     ExFreePoolWithTag(ObjectName.Buffer, IOP_TAG_DRIVER);
     if (NT_SUCCESS(Status))
@@ -170,8 +174,8 @@ static NTSTATUS IopCaptureServiceKey(PUNICODE_STRING ServiceKey, PUNICODE_STRING
 
 /**
  * Loads and starts a driver by its service key. Needs the load-driver privilege.
- * @return STATUS_PRIVILEGE_NOT_HELD, STATUS_IMAGE_ALREADY_LOADED, STATUS_OBJECT_NAME_NOT_FOUND, what the loader says, or
- *         what DriverEntry returned. IRQL PASSIVE_LEVEL.
+ * @return STATUS_PRIVILEGE_NOT_HELD, STATUS_IMAGE_ALREADY_LOADED, STATUS_OBJECT_NAME_NOT_FOUND, what the loader says,
+ * or what DriverEntry returned. IRQL PASSIVE_LEVEL.
  */
 NTSTATUS NTAPI NtLoadDriver(_In_ PUNICODE_STRING DriverServiceName)
 {

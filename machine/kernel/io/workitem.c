@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Work items of drivers: a routine on a system thread. While one is queued or runs, the device (or driver) object it was
- * made for cannot go, and so the driver's image cannot either.
+ * Work items of drivers: a routine on a system thread. While one is queued or runs, the device (or driver) object it
+ * was made for cannot go, and so the driver's image cannot either.
  */
 #include "iop.h"
 

@@ -61,7 +61,10 @@ NTSTATUS RamSetSize(RAM_NODE *Node, ULONG64 Size)
     return STATUS_SUCCESS;
 }
 
-/* Where the request's bytes are: an MDL if somebody described them, else the caller's address (probed by the service). */
+/*
+ * Where the request's bytes are: an MDL if somebody described them, else the caller's address (probed by the
+ * service).
+ */
 static NTSTATUS RamBuffer(PIRP Irp, PUCHAR *Buffer)
 {
     if (Irp->MdlAddress != NULL)

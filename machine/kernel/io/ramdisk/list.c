@@ -25,7 +25,8 @@ static const RAM_LAYOUT RamLayouts[] = {
       offsetof(FILE_ID_FULL_DIR_INFORMATION, FileName), offsetof(FILE_ID_FULL_DIR_INFORMATION, FileId) },
     { FileIdBothDirectoryInformation, offsetof(FILE_ID_BOTH_DIR_INFORMATION, FileNameLength),
       offsetof(FILE_ID_BOTH_DIR_INFORMATION, FileName), offsetof(FILE_ID_BOTH_DIR_INFORMATION, FileId) },
-    { FileNamesInformation, offsetof(FILE_NAMES_INFORMATION, FileNameLength), offsetof(FILE_NAMES_INFORMATION, FileName), 0 },
+    { FileNamesInformation, offsetof(FILE_NAMES_INFORMATION, FileNameLength),
+      offsetof(FILE_NAMES_INFORMATION, FileName), 0 },
 };
 
 /* An entry to list: a node under a name (its own, or a dot or two). */

@@ -13,7 +13,7 @@
 
 #define RAM_STATES (RAM_MAX_COMPONENT + 1)
 
-typedef struct _RAM_STATES_SET
+typedef struct _RAM_STATE_SET
 {
     UCHAR On[RAM_STATES];
 } RAM_STATE_SET;

@@ -182,7 +182,8 @@ ULONG RamNodePath(RAM_NODE *Node, PWCHAR Buffer, ULONG Bytes)
     for (RAM_NODE *Walk = Node; Walk != RamRoot && Walk != NULL; Walk = Walk->Parent)
     {
         Position -= Walk->Name.Length;
-        for (ULONG Offset = 0; Offset < Walk->Name.Length && Position + Offset + sizeof(WCHAR) <= Bytes; Offset += sizeof(WCHAR))
+        for (ULONG Offset = 0; Offset < Walk->Name.Length && Position + Offset + sizeof(WCHAR) <= Bytes;
+             Offset += sizeof(WCHAR))
         {
             Buffer[(Position + Offset) / sizeof(WCHAR)] = Walk->Name.Buffer[Offset / sizeof(WCHAR)];
         }

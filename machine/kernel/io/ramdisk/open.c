@@ -114,7 +114,8 @@ static NTSTATUS RamCheckExisting(const RAM_CREATE *Create, RAM_NODE *Node)
 
 static ULONG RamFileAttributes(ULONG Asked)
 {
-    return (Asked & (FILE_ATTRIBUTE_READONLY | FILE_ATTRIBUTE_HIDDEN | FILE_ATTRIBUTE_SYSTEM | FILE_ATTRIBUTE_TEMPORARY)) |
+    return (Asked &
+            (FILE_ATTRIBUTE_READONLY | FILE_ATTRIBUTE_HIDDEN | FILE_ATTRIBUTE_SYSTEM | FILE_ATTRIBUTE_TEMPORARY)) |
            FILE_ATTRIBUTE_ARCHIVE;
 }
 
@@ -284,7 +285,10 @@ NTSTATUS NTAPI RamDispatchCreate(PDEVICE_OBJECT Device, PIRP Irp)
     return IopCompleteBuiltin(Irp, Status, Information);
 }
 
-/* The last handle of a file object goes: sharing ends, and a deletion that was asked for happens with the last of all. */
+/*
+ * The last handle of a file object goes: sharing ends, and a deletion that was asked for happens with the last of
+ * all.
+ */
 NTSTATUS NTAPI RamDispatchCleanup(PDEVICE_OBJECT Device, PIRP Irp)
 {
     PFILE_OBJECT File = IoGetCurrentIrpStackLocation(Irp)->FileObject;

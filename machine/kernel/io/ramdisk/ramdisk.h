@@ -2,9 +2,9 @@
 /*
  * The RAM disk: drive C:, a file system whose first contents are the boot archive.
  *
- * A tree of nodes in pool. A file's bytes lie in the archive until the first write, then in paged pool of the node's own.
- * One resource guards everything: shared to read, exclusive to change anything. It may be held while user memory is
- * touched: faults of the same thread may come back here to read.
+ * A tree of nodes in pool. A file's bytes lie in the archive until the first write, then in paged pool of the node's
+ * own. One resource guards everything: shared to read, exclusive to change anything. It may be held while user memory
+ * is touched: faults of the same thread may come back here to read.
  *
  * Every request is completed before its dispatch routine returns, in the caller's thread.
  */

@@ -15,8 +15,8 @@ static NTSTATUS RamSetBasic(RAM_NODE *Node, const FILE_BASIC_INFORMATION *Basic)
     const ULONG Settable = FILE_ATTRIBUTE_READONLY | FILE_ATTRIBUTE_HIDDEN | FILE_ATTRIBUTE_SYSTEM |
                            FILE_ATTRIBUTE_ARCHIVE | FILE_ATTRIBUTE_TEMPORARY | FILE_ATTRIBUTE_NOT_CONTENT_INDEXED;
 
-    if (Basic->CreationTime.QuadPart < -1 || Basic->LastAccessTime.QuadPart < -1 || Basic->LastWriteTime.QuadPart < -1 ||
-        Basic->ChangeTime.QuadPart < -1 ||
+    if (Basic->CreationTime.QuadPart < -1 || Basic->LastAccessTime.QuadPart < -1 ||
+        Basic->LastWriteTime.QuadPart < -1 || Basic->ChangeTime.QuadPart < -1 ||
         ((Basic->FileAttributes & FILE_ATTRIBUTE_DIRECTORY) && !RamIsDirectory(Node)))
     {
         return STATUS_INVALID_PARAMETER;
