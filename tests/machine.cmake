@@ -25,3 +25,54 @@ foreach(line IN LISTS groups)
     string(REGEX REPLACE "^GROUP\\(([a-z_0-9]+)\\).*" "\\1" group ${line})
     machine_test(machine.kernel.${group} RUN ktest.sys ktest.exe ${group})
 endforeach()
+
+# Programs and what the machine offers them.
+set(LICENSE_FILE --add ${PROJECT_SOURCE_DIR}/LICENSE=license.txt)
+file(WRITE ${PROJECT_BINARY_DIR}/two-lines.txt "first line\n42 0x2A")
+add_test(NAME machine.user.hello COMMAND ${PROJECT_SOURCE_DIR}/tests/expect-status 0 "^at exit"
+    ${NTRUN} --timeout 120 --stdin ${PROJECT_BINARY_DIR}/two-lines.txt --env "GREETING=good morning"
+    u_hello.exe one "two words" "" "a\"quote" "back\\slash\\" WORKING_DIRECTORY ${TEST_OUTPUT}) # a list would lose the ""
+set_tests_properties(machine.user.hello PROPERTIES TIMEOUT 150)
+foreach(name heap vm threads sync seh try)
+    machine_test(machine.user.${name} RUN u_${name}.exe)
+endforeach()
+machine_test(machine.user.files RUN ${LICENSE_FILE} u_files.exe)
+machine_test(machine.user.process RUN ${LICENSE_FILE} u_process.exe)
+machine_test(machine.user.dll RUN ${LICENSE_FILE} --add u_plugin.dll --add u_second.dll u_dll.exe)
+machine_test(machine.user.io RUN iotest.sys u_io.exe)
+machine_test(machine.user.overlapped RUN iotest.sys u_overlapped.exe)
+machine_test(machine.user.scm RUN ${LICENSE_FILE} --add iotest.sys --add failentry.sys --add noimport.sys u_scm.exe)
+
+# The same with other machines: one CPU, four, pages that leave at any moment, and exact counting.
+foreach(name threads sync overlapped)
+    machine_test(machine.one-cpu.${name} OPTIONS --cpus 1 RUN iotest.sys u_${name}.exe)
+    machine_test(machine.four-cpus.${name} OPTIONS --cpus 4 RUN iotest.sys u_${name}.exe)
+endforeach()
+foreach(group waits dpcs spinlocks irql timers)
+    machine_test(machine.one-cpu.${group} OPTIONS --cpus 1 RUN ktest.sys ktest.exe ${group})
+    machine_test(machine.four-cpus.${group} OPTIONS --cpus 4 RUN ktest.sys ktest.exe ${group})
+endforeach()
+foreach(group mdl_user mdl_kernel mdl_partial trim)
+    machine_test(machine.trimming.${group} OPTIONS --option trim RUN ktest.sys ktest.exe ${group})
+endforeach()
+machine_test(machine.trimming.files OPTIONS --option trim RUN ${LICENSE_FILE} u_files.exe)
+machine_test(machine.icount.mdl_user OPTIONS --icount RUN ktest.sys ktest.exe mdl_user)
+
+# How a program's end is told.
+machine_test(machine.exit.seven STATUS 7 RUN u_crash.exe 7)
+machine_test(machine.exit.large STATUS 199 SAYS "0x12345678" RUN u_crash.exe large)
+machine_test(machine.exit.abort STATUS 3 RUN u_crash.exe abort)
+machine_test(machine.exit.null STATUS 199 SAYS "0xC0000005.*write to 0000000000000040" RUN u_crash.exe null)
+machine_test(machine.exit.divide STATUS 199 SAYS "ended with 0xC0000094" RUN u_crash.exe divide)
+machine_test(machine.exit.thread STATUS 199 SAYS "ended with 0xC0000005" RUN u_crash.exe thread)
+machine_test(machine.exit.filter STATUS 199 SAYS "the last filter saw 0xc0000005" RUN u_crash.exe filter)
+machine_test(machine.exit.stack STATUS 199 SAYS "ended with 0xC00000FD" RUN u_crash.exe stack)
+machine_test(machine.exit.raise STATUS 199 SAYS "ended with 0xE0424242" RUN u_crash.exe raise)
+machine_test(machine.exit.spin OPTIONS --timeout 3 STATUS 205 RUN u_crash.exe spin)
+machine_test(machine.exit.sleep OPTIONS --timeout 3 STATUS 205 RUN u_crash.exe sleep)
+
+# Drivers and programs that do not come up.
+machine_test(machine.refused.import STATUS 202 SAYS "NoKernelHasThisRoutine" RUN noimport.sys u_crash.exe)
+machine_test(machine.refused.entry STATUS 202 SAYS "failentry.sys.*0xC00000A3" RUN failentry.sys u_crash.exe)
+file(WRITE ${PROJECT_BINARY_DIR}/text.sys "This is no driver.\n")
+machine_test(machine.refused.text STATUS 202 SAYS "text.sys" RUN ${PROJECT_BINARY_DIR}/text.sys u_crash.exe)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The conformance tests that run in kernel mode. ktest.sys holds them in groups, ktest.exe runs a group and shows what
- * it says. A test prints its evidence (addresses, PFNs, codes) and counts what is not as it must be; nothing asserts time.
+ * it says. A test prints its evidence (addresses, PFNs, codes) and counts what is not as it must be; no time is asserted.
  */
 #pragma once
 
@@ -31,8 +31,10 @@ VOID KtCheck(KTEST_RUN *Run, BOOLEAN Holds, PCSTR Text, PCSTR File, ULONG Line);
 VOID KtCheckValue(KTEST_RUN *Run, ULONG64 Found, ULONG64 Expected, PCSTR Text, PCSTR File, ULONG Line);
 
 #define CHECK(condition) KtCheck(Run, (condition) ? TRUE : FALSE, #condition, __FILE__, __LINE__)
-#define CHECK_EQUAL(found, expected) KtCheckValue(Run, (ULONG64)(found), (ULONG64)(expected), #found, __FILE__, __LINE__)
-#define CHECK_STATUS(expression, status) KtCheckValue(Run, (ULONG)(expression), (ULONG)(status), #expression, __FILE__, __LINE__)
+#define CHECK_EQUAL(found, expected) \
+    KtCheckValue(Run, (ULONG64)(found), (ULONG64)(expected), #found, __FILE__, __LINE__)
+#define CHECK_STATUS(expression, status) \
+    KtCheckValue(Run, (ULONG)(expression), (ULONG)(status), #expression, __FILE__, __LINE__)
 
 /* Control codes of \Device\KTest; the program and the driver share them. */
 #define KTEST_RUN_GROUP CTL_CODE(FILE_DEVICE_UNKNOWN, 0x800, METHOD_BUFFERED, FILE_READ_DATA | FILE_WRITE_DATA)

@@ -26,7 +26,8 @@ static inline void CheckEqual(ULONG64 Found, ULONG64 Expected, const char *Text,
     if (Found != Expected)
     {
         InterlockedIncrement(&Failures);
-        printf("FAILED %s:%d: %s is 0x%llX, must be 0x%llX (last error %lu)\n", File, Line, Text, Found, Expected, error);
+        printf("FAILED %s:%d: %s is 0x%llX, must be 0x%llX (last error %lu)\n", File, Line, Text, Found, Expected,
+               error);
     }
 }
 

@@ -41,7 +41,8 @@ int main(int argc, char **argv)
     }
     else if (strcmp(how, "divide") == 0)
     {
-        return 1 / zero;
+        volatile int hundred = 100;
+        return hundred / zero;
     }
     else if (strcmp(how, "filter") == 0)
     {

@@ -57,7 +57,8 @@ static void TestAddresses(void)
     CHECK_FAILS(GetProcAddress(library, "libadd"), ERROR_PROC_NOT_FOUND); /* names of functions know case */
     CHECK_FAILS(GetProcAddress(library, (LPCSTR)78), ERROR_PROC_NOT_FOUND);
     CHECK(*(int *)(void *)GetProcAddress(library, "LibData") == LibData);
-    CHECK(GetProcAddress(kernel32, "HeapAlloc") == GetProcAddress(GetModuleHandleA("ntdll"), "RtlAllocateHeap")); /* forwarded */
+    /* forwarded */
+    CHECK(GetProcAddress(kernel32, "HeapAlloc") == GetProcAddress(GetModuleHandleA("ntdll"), "RtlAllocateHeap"));
     CHECK(GetModuleFileNameA(library, path, sizeof(path)) != 0 && _stricmp(path, "C:\\run\\u_lib.dll") == 0);
     CHECK(GetModuleHandleA("nothere.dll") == NULL && GetLastError() == ERROR_MOD_NOT_FOUND);
     HMODULE found = NULL;

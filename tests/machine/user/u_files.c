@@ -25,7 +25,8 @@ static void TestPacked(void)
     CHECK(SetFilePointerEx(file, position, NULL, FILE_BEGIN));
     CHECK(ReadFile(file, buffer, 10, &read, NULL) && read == 10 && memcmp(buffer, Known + 50, 10) == 0);
     CHECK_EQUAL(SetFilePointer(file, -5, NULL, FILE_END), KnownSize - 5);
-    CHECK(ReadFile(file, buffer, sizeof(buffer), &read, NULL) && read == 5 && memcmp(buffer, Known + KnownSize - 5, 5) == 0);
+    CHECK(ReadFile(file, buffer, sizeof(buffer), &read, NULL) && read == 5 &&
+          memcmp(buffer, Known + KnownSize - 5, 5) == 0);
     CHECK_FAILS(SetFilePointer(file, -1, NULL, FILE_BEGIN) != INVALID_SET_FILE_POINTER, ERROR_NEGATIVE_SEEK);
     CHECK_FAILS(WriteFile(file, "x", 1, &read, NULL), ERROR_ACCESS_DENIED);
     CHECK(GetFileInformationByHandle(file, &information));
@@ -37,10 +38,13 @@ static void TestPacked(void)
     second = CreateFileA("C:\\run\\LICENSE.TXT", GENERIC_READ, FILE_SHARE_READ, NULL, OPEN_EXISTING, 0, NULL);
     CHECK(second != INVALID_HANDLE_VALUE);
     CHECK(CloseHandle(second) && CloseHandle(file));
-    CHECK_FAILS(CreateFileA("missing.txt", GENERIC_READ, 0, NULL, OPEN_EXISTING, 0, NULL) != INVALID_HANDLE_VALUE, ERROR_FILE_NOT_FOUND);
-    CHECK_FAILS(CreateFileA("no\\such\\place.txt", GENERIC_READ, 0, NULL, OPEN_EXISTING, 0, NULL) != INVALID_HANDLE_VALUE,
+    CHECK_FAILS(CreateFileA("missing.txt", GENERIC_READ, 0, NULL, OPEN_EXISTING, 0, NULL) != INVALID_HANDLE_VALUE,
+                ERROR_FILE_NOT_FOUND);
+    CHECK_FAILS(CreateFileA("no\\such\\place.txt", GENERIC_READ, 0, NULL, OPEN_EXISTING, 0, NULL) !=
+                    INVALID_HANDLE_VALUE,
                 ERROR_PATH_NOT_FOUND);
-    CHECK_FAILS(CreateFileA("a<b.txt", GENERIC_WRITE, 0, NULL, CREATE_NEW, 0, NULL) != INVALID_HANDLE_VALUE, ERROR_INVALID_NAME);
+    CHECK_FAILS(CreateFileA("a<b.txt", GENERIC_WRITE, 0, NULL, CREATE_NEW, 0, NULL) != INVALID_HANDLE_VALUE,
+                ERROR_INVALID_NAME);
 }
 
 static void TestNew(void)
@@ -51,7 +55,8 @@ static void TestNew(void)
     BYTE *large = malloc(100000), *back = malloc(100000);
 
     CHECK(file != INVALID_HANDLE_VALUE);
-    CHECK_FAILS(CreateFileA("new.bin", GENERIC_WRITE, 0, NULL, CREATE_NEW, 0, NULL) != INVALID_HANDLE_VALUE, ERROR_FILE_EXISTS);
+    CHECK_FAILS(CreateFileA("new.bin", GENERIC_WRITE, 0, NULL, CREATE_NEW, 0, NULL) != INVALID_HANDLE_VALUE,
+                ERROR_FILE_EXISTS);
     for (int i = 0; i < 100000; i++)
     {
         large[i] = (BYTE)(i * 13 + i / 256);
@@ -63,7 +68,8 @@ static void TestNew(void)
     CHECK_EQUAL(SetFilePointer(file, 70000, NULL, FILE_BEGIN), 70000);
     CHECK(WriteFile(file, "hello", 5, &moved, NULL));
     CHECK_EQUAL(SetFilePointer(file, 69998, NULL, FILE_BEGIN), 69998);
-    CHECK(ReadFile(file, back, 9, &moved, NULL) && back[0] == large[69998] && memcmp(back + 2, "hello", 5) == 0 && back[7] == large[70005]);
+    CHECK(ReadFile(file, back, 9, &moved, NULL) && back[0] == large[69998] && memcmp(back + 2, "hello", 5) == 0 &&
+          back[7] == large[70005]);
     CHECK_EQUAL(SetFilePointer(file, 1000, NULL, FILE_BEGIN), 1000);
     CHECK(SetEndOfFile(file) && GetFileSizeEx(file, &size) && size.QuadPart == 1000);
     CHECK_EQUAL(SetFilePointer(file, 5000, NULL, FILE_BEGIN), 5000);
@@ -106,7 +112,8 @@ static void TestDirectories(void)
         snprintf(path, sizeof(path), "folder\\file%d.%s", i, i < 3 ? "txt" : "dat");
         HANDLE file = CreateFileA(path, GENERIC_WRITE, 0, NULL, CREATE_NEW, 0, NULL);
         DWORD moved;
-        CHECK(file != INVALID_HANDLE_VALUE && WriteFile(file, "12345", (DWORD)i + 1, &moved, NULL) && CloseHandle(file));
+        CHECK(file != INVALID_HANDLE_VALUE && WriteFile(file, "12345", (DWORD)i + 1, &moved, NULL) &&
+              CloseHandle(file));
     }
     CHECK_FAILS(RemoveDirectoryA("folder"), ERROR_DIR_NOT_EMPTY);
     search = FindFirstFileA("folder\\*.txt", &found);
@@ -132,7 +139,8 @@ static void TestDirectories(void)
     CHECK_FAILS(FindFirstFileA("folder\\nothing*", &found) != INVALID_HANDLE_VALUE, ERROR_FILE_NOT_FOUND);
     CHECK(SetCurrentDirectoryA("folder"));
     CHECK(GetFileAttributesA("file0.txt") != INVALID_FILE_ATTRIBUTES);
-    CHECK(GetFullPathNameA("..\\folder\\.\\file1.txt", sizeof(path), path, NULL) != 0 && _stricmp(path, "C:\\run\\folder\\file1.txt") == 0);
+    CHECK(GetFullPathNameA("..\\folder\\.\\file1.txt", sizeof(path), path, NULL) != 0 &&
+          _stricmp(path, "C:\\run\\folder\\file1.txt") == 0);
     for (int i = 0; i < 5; i++)
     {
         snprintf(path, sizeof(path), "file%d.%s", i, i < 3 ? "txt" : "dat");
@@ -173,7 +181,8 @@ static void TestStdio(void)
     CHECK(feof(file) && !ferror(file));
     fclose(file);
     file = fopen("lines.txt", "rb");
-    CHECK(fgets(line, sizeof(line), file) != NULL && strcmp(line, "line 0 of many\r\n") == 0); /* text mode wrote both */
+    /* text mode wrote both */
+    CHECK(fgets(line, sizeof(line), file) != NULL && strcmp(line, "line 0 of many\r\n") == 0);
     fclose(file);
     file = fopen("lines.txt", "a");
     CHECK(fputs("more", file) >= 0 && fclose(file) == 0);
@@ -193,7 +202,8 @@ static void TestMapping(void)
     CloseHandle(mapping);
     CloseHandle(file);
     mapping = CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0, 100000, "SharedBytes");
-    char *one = MapViewOfFile(mapping, FILE_MAP_WRITE, 0, 0, 0), *two = MapViewOfFile(mapping, FILE_MAP_READ, 0, 65536, 1000);
+    char *one = MapViewOfFile(mapping, FILE_MAP_WRITE, 0, 0, 0),
+         *two = MapViewOfFile(mapping, FILE_MAP_READ, 0, 65536, 1000);
     CHECK(one != NULL && two != NULL && one != two);
     if (one != NULL && two != NULL)
     {

@@ -56,10 +56,12 @@ static void TestFormats(void)
 
     snprintf(text, sizeof(text), "%d %5d|%-5d|%05d %x %X %#x %o %u", -1, 42, 42, 42, 255, 255, 255, 8, 4000000000u);
     CHECK(strcmp(text, "-1    42|42   |00042 ff FF 0xff 10 4000000000") == 0);
-    snprintf(text, sizeof(text), "%lld %llx %s %.3s %10s|%-10s|%c%%", -5000000000LL, 0x123456789ABCLL, "text", "abcdef", "right", "left", 'c');
+    snprintf(text, sizeof(text), "%lld %llx %s %.3s %10s|%-10s|%c%%", -5000000000LL, 0x123456789ABCLL, "text", "abcdef",
+             "right", "left", 'c');
     CHECK(strcmp(text, "-5000000000 123456789abc text abc      right|left      |c%") == 0);
     snprintf(text, sizeof(text), "%.2f %8.3f %e %g %g", 3.14159, -2.5, 12345.678, 0.0001, 1e20);
-    CHECK(strcmp(text, "3.14   -2.500 1.234568e+004 0.0001 1e+020") == 0 || strcmp(text, "3.14   -2.500 1.234568e+04 0.0001 1e+20") == 0);
+    CHECK(strcmp(text, "3.14   -2.500 1.234568e+004 0.0001 1e+020") == 0 ||
+          strcmp(text, "3.14   -2.500 1.234568e+04 0.0001 1e+20") == 0);
     CHECK_EQUAL(snprintf(text, 5, "%s", "too long"), 8);
     CHECK(strcmp(text, "too ") == 0);
     CHECK_EQUAL(atoi(" -123x"), (ULONG64)-123);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* u_lib.dll, which u_dll.exe imports: functions by name and ordinal, data, a forwarder, DllMain, thread-local storage. */
+/* u_lib.dll, which u_dll.exe imports: functions by name and ordinal, data, a forwarder, DllMain, TLS. */
 #include <windows.h>
 
 static __thread int ThreadCalls = 100;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* u_plugin.dll, loaded at run time and forwarded to: tells its program when it comes and goes; may refuse to be loaded. */
+/* u_plugin.dll, loaded at run time and forwarded to: tells when it comes and goes; may refuse to be loaded. */
 #include <windows.h>
 
 BOOL WINAPI DllMain(HINSTANCE Instance, DWORD Reason, void *Reserved)

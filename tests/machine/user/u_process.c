@@ -18,8 +18,8 @@ static int Child(int argc, char **argv)
     }
     if (strcmp(argv[1], "arguments") == 0)
     {
-        return argc == 4 && strcmp(argv[2], "two words") == 0 && strcmp(argv[3], "\\\"") == 0 && getenv("FOR_CHILD") != NULL &&
-                       strcmp(getenv("FOR_CHILD"), "inherited") == 0
+        return argc == 4 && strcmp(argv[2], "two words") == 0 && strcmp(argv[3], "\\\"") == 0 &&
+                       getenv("FOR_CHILD") != NULL && strcmp(getenv("FOR_CHILD"), "inherited") == 0
                    ? 21
                    : 22;
     }
@@ -93,7 +93,7 @@ static void TestExitCodes(void)
 static void TestHandles(void)
 {
     SECURITY_ATTRIBUTES inheritable = {sizeof(inheritable), NULL, TRUE};
-    HANDLE event = CreateEventA(&inheritable, TRUE, FALSE, NULL), theirs = NULL, back = NULL;
+    HANDLE event = CreateEventA(&inheritable, TRUE, FALSE, NULL), theirs = NULL, back = NULL, none = NULL;
     PROCESS_INFORMATION child;
     char arguments[64];
 
@@ -109,10 +109,12 @@ static void TestHandles(void)
     CHECK(Start("sleep", FALSE, 0, &child)); /* a handle put into a running child, and taken out again */
     CHECK(DuplicateHandle(GetCurrentProcess(), event, child.hProcess, &theirs, 0, FALSE, DUPLICATE_SAME_ACCESS));
     CHECK(theirs != NULL);
-    CHECK(DuplicateHandle(child.hProcess, theirs, GetCurrentProcess(), &back, 0, FALSE, DUPLICATE_SAME_ACCESS | DUPLICATE_CLOSE_SOURCE));
+    CHECK(DuplicateHandle(child.hProcess, theirs, GetCurrentProcess(), &back, 0, FALSE,
+                          DUPLICATE_SAME_ACCESS | DUPLICATE_CLOSE_SOURCE));
     CHECK(SetEvent(back));
     CHECK_EQUAL(WaitForSingleObject(event, 0), WAIT_OBJECT_0);
-    CHECK_FAILS(DuplicateHandle(child.hProcess, theirs, GetCurrentProcess(), &back, 0, FALSE, DUPLICATE_SAME_ACCESS), ERROR_INVALID_HANDLE);
+    CHECK_FAILS(DuplicateHandle(child.hProcess, theirs, GetCurrentProcess(), &none, 0, FALSE, DUPLICATE_SAME_ACCESS),
+                ERROR_INVALID_HANDLE);
     CHECK(CloseHandle(back));
     CHECK(TerminateProcess(child.hProcess, 66));
     CHECK_EQUAL(Finish(&child), 66);
@@ -162,7 +164,8 @@ static void TestErrors(void)
     PROCESS_INFORMATION child;
     char missing[] = "missing.exe", text[] = "license.txt";
 
-    CHECK_FAILS(CreateProcessA(NULL, missing, NULL, NULL, FALSE, 0, NULL, NULL, &startup, &child), ERROR_FILE_NOT_FOUND);
+    CHECK_FAILS(CreateProcessA(NULL, missing, NULL, NULL, FALSE, 0, NULL, NULL, &startup, &child),
+                ERROR_FILE_NOT_FOUND);
     CHECK_FAILS(CreateProcessA(text, NULL, NULL, NULL, FALSE, 0, NULL, NULL, &startup, &child), ERROR_BAD_EXE_FORMAT);
     CHECK_FAILS(OpenProcess(PROCESS_QUERY_INFORMATION, FALSE, 0x7FFFFFF0), ERROR_INVALID_PARAMETER);
 }

@@ -40,13 +40,15 @@ static LONG CALLBACK Second(EXCEPTION_POINTERS *Pointers)
 }
 
 /* One faulting instruction, with the place behind it to resume at. */
-#define FAULT(code, ...)                                                                                          \
-    do                                                                                                            \
-    {                                                                                                             \
-        memset(&Seen, 0, sizeof(Seen));                                                                           \
-        __asm__ volatile("leaq 1f(%%rip), %%r10\n\tmovq %%r10, %0\n\t" code "\n1:" : "=m"(Resume) : __VA_ARGS__   \
-                         : "rax", "rdx", "r10", "memory", "cc");                                                  \
-        Resume = NULL;                                                                                            \
+#define FAULT(code, ...)                                                                                               \
+    do                                                                                                                 \
+    {                                                                                                                  \
+        memset(&Seen, 0, sizeof(Seen));                                                                                \
+        __asm__ volatile("leaq 1f(%%rip), %%r10\n\tmovq %%r10, %0\n\t" code "\n1:"                                     \
+                         : "=m"(Resume)                                                                                \
+                         : __VA_ARGS__                                                                                 \
+                         : "rax", "rdx", "r10", "memory", "cc");                                                       \
+        Resume = NULL;                                                                                                 \
     } while (0)
 
 static void TestFaults(void)
@@ -80,8 +82,8 @@ static void TestFaults(void)
     /* Data that never executes: the fault says so. */
     static BYTE data[16] = {0xC3};
     FAULT("jmpq *%1", "r"(data));
-    printf("a jump into data: code 0x%lx kind %llu address 0x%llx (data at %p)\n", Seen.Code, (ULONG64)Seen.Information[0],
-           (ULONG64)Seen.Information[1], (void *)data);
+    printf("a jump into data: code 0x%lx kind %llu address 0x%llx (data at %p)\n", Seen.Code,
+           (ULONG64)Seen.Information[0], (ULONG64)Seen.Information[1], (void *)data);
     CHECK_EQUAL(Seen.Code, EXCEPTION_ACCESS_VIOLATION);
     CHECK(Seen.Information[0] == 8 && Seen.Information[1] == (ULONG_PTR)data);
 }

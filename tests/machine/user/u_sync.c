@@ -50,7 +50,8 @@ static DWORD WINAPI Hold(void *Context)
 
 static void TestMutexes(void)
 {
-    HOLDER holder = {CreateMutexA(NULL, TRUE, NULL), CreateEventA(NULL, FALSE, FALSE, NULL), CreateEventA(NULL, FALSE, FALSE, NULL), TRUE};
+    HOLDER holder = {CreateMutexA(NULL, TRUE, NULL), CreateEventA(NULL, FALSE, FALSE, NULL),
+                     CreateEventA(NULL, FALSE, FALSE, NULL), TRUE};
     HANDLE thread;
 
     CHECK_EQUAL(WaitForSingleObject(holder.Mutex, 0), WAIT_OBJECT_0); /* owned twice now */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Threads of a program: birth and end, exit codes, thread-local storage, suspending, priorities, APCs, fibers' storage. */
+/* Threads of a program: birth and end, exit codes, thread-local storage, suspending, priorities, APCs. */
 #include "check.h"
 #include <process.h>
 
@@ -180,7 +180,7 @@ static void TestApcs(void)
     CHECK_EQUAL(WaitForSingleObject(thread, 20000), WAIT_OBJECT_0);
     CHECK_EQUAL(sleeper.First, WAIT_IO_COMPLETION);
     CHECK_EQUAL(sleeper.Second, 0);
-    CHECK(strcmp(ApcOrder, "abc") == 0); /* all that were queued, in order, in one wait */
+    CHECK(strcmp(ApcOrder, "abc") == 0);      /* all that were queued, in order, in one wait */
     CHECK(!QueueUserAPC(OnApc, thread, 'd')); /* it has ended */
     CloseHandle(thread);
 

@@ -60,8 +60,8 @@ static void CheckRegion(void *Address, void *Base, SIZE_T Size, DWORD State, DWO
 {
     MEMORY_BASIC_INFORMATION i = Query(Address);
 
-    printf("query %p: base %p size 0x%llx state 0x%lx protect 0x%lx type 0x%lx\n", Address, i.BaseAddress, (ULONG64)i.RegionSize, i.State,
-           i.Protect, i.Type);
+    printf("query %p: base %p size 0x%llx state 0x%lx protect 0x%lx type 0x%lx\n", Address, i.BaseAddress,
+           (ULONG64)i.RegionSize, i.State, i.Protect, i.Type);
     CHECK_EQUAL((ULONG_PTR)i.BaseAddress, (ULONG_PTR)Base);
     CHECK_EQUAL(i.RegionSize, Size);
     CHECK_EQUAL(i.State, State);
@@ -79,13 +79,15 @@ static void TestReserve(void)
     CHECK_EQUAL(FaultKind, 0);
     CHECK_EQUAL(FaultAddress, (ULONG_PTR)base);
 
-    CHECK(VirtualAlloc(base + 2 * PAGE + 100, 2 * PAGE, MEM_COMMIT, PAGE_READWRITE) == base + 2 * PAGE); /* three pages touched */
+    /* three pages touched */
+    CHECK(VirtualAlloc(base + 2 * PAGE + 100, 2 * PAGE, MEM_COMMIT, PAGE_READWRITE) == base + 2 * PAGE);
     CheckRegion(base + 3 * PAGE, base + 3 * PAGE, 2 * PAGE, MEM_COMMIT, PAGE_READWRITE);
     CheckRegion(base, base, 2 * PAGE, MEM_RESERVE, 0);
     CHECK_EQUAL(Access(base + 2 * PAGE, 1), 0);
     CHECK_EQUAL(base[2 * PAGE], 0x55);
     CHECK_EQUAL(base[4 * PAGE + 4095], 0);
-    CHECK(VirtualAlloc(base + 2 * PAGE, PAGE, MEM_COMMIT, PAGE_READWRITE) == base + 2 * PAGE); /* again: contents stay */
+    /* again: contents stay */
+    CHECK(VirtualAlloc(base + 2 * PAGE, PAGE, MEM_COMMIT, PAGE_READWRITE) == base + 2 * PAGE);
     CHECK_EQUAL(base[2 * PAGE], 0x55);
 
     CHECK_FAILS(VirtualAlloc(base + 0x10000, PAGE, MEM_COMMIT, PAGE_READWRITE), ERROR_INVALID_ADDRESS);
@@ -113,8 +115,9 @@ static void TestArguments(void)
     CHECK(VirtualAlloc(NULL, (SIZE_T)1 << 60, MEM_RESERVE, PAGE_READWRITE) == NULL);
     BYTE *wanted = VirtualAlloc(NULL, 16 * PAGE, MEM_RESERVE, PAGE_READWRITE);
     CHECK(VirtualFree(wanted, 0, MEM_RELEASE));
-    CHECK(VirtualAlloc(wanted + 0x1234, PAGE, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE) == wanted); /* rounded down to 64 KB */
-    CheckRegion(wanted + 0x1234, wanted + PAGE, PAGE, MEM_COMMIT, PAGE_READWRITE);
+    /* rounded down to 64 KB */
+    CHECK(VirtualAlloc(wanted + 0x1234, PAGE, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE) == wanted);
+    CheckRegion(wanted + 0x1234, wanted + PAGE, 2 * PAGE, MEM_COMMIT, PAGE_READWRITE); /* and up to a page */
     CHECK(VirtualFree(wanted, 0, MEM_RELEASE));
     BYTE *huge = VirtualAlloc(NULL, (SIZE_T)64 << 30, MEM_RESERVE, PAGE_READWRITE); /* address space costs nothing */
     CHECK(huge != NULL);
