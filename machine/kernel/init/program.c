@@ -217,6 +217,7 @@ DECLSPEC_NORETURN VOID InitpShutDown(NTSTATUS ExitStatus)
     LONG64 mappings, locked, pool, other;
     ULONG loaded;
 
+    IoShutdownSystem(); /* for drivers that stay */
     ExDrainWorkQueues();
     loaded = InitpNameLoadedDrivers();
     InitpQueryLeftovers(&mm);
@@ -230,6 +231,7 @@ DECLSPEC_NORETURN VOID InitpShutDown(NTSTATUS ExitStatus)
     if (loaded == 0 && (locked | mappings | pool | other) != 0)
     {
         MmPrintLeftoverPool();
+        IoPrintLeftovers();
         HalPrint(HalStreamError,
                  "machine: left over: MDL pages %lld, contiguous blocks %lld, MDLs %lld, IRPs %lld, work items %lld, notify routines %lu\n",
                  mm.MdlPages, mm.Contiguous, mm.MdlsAllocated, io.Irps, io.WorkItems, PsQueryNotifyRoutineCount());
