@@ -2,8 +2,8 @@
 /*
  * The local APIC (xAPIC, memory-mapped): interrupts between processors, end of interrupt, the timer.
  *
- * Processor numbers are APIC ids. Vectors' high nibbles are IRQLs: the task priority register is CR8, so the APIC itself
- * holds back what the IRQL forbids, software interrupts (a processor's interrupts to itself) included.
+ * Processor numbers are APIC ids. Vectors' high nibbles are IRQLs: the task priority register is CR8, so the APIC
+ * itself holds back what the IRQL forbids, software interrupts (a processor's interrupts to itself) included.
  */
 #include "halp.h"
 #include "mm.h"

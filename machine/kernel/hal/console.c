@@ -2,8 +2,8 @@
 /*
  * Consoles on debug ports, and the way out of the machine.
  *
- * A write is whole: one lock, taken with interrupts off. While a bug check is reported the holder may be a processor that
- * was stopped for good, so the lock is waited for only a while then.
+ * A write is whole: one lock, taken with interrupts off. While a bug check is reported the holder may be a processor
+ * that was stopped for good, so the lock is waited for only a while then.
  */
 #include "halp.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Starting the other processors: INIT, STARTUP, one at a time, each with its own stack. Their numbers are their APIC ids,
- * 0 to N - 1; N is what the loader learnt from QEMU, or option=cpus:N. The page for the first instructions and the
- * identity map they run in are the loader's; both are given back when all have started.
+ * Starting the other processors: INIT, STARTUP, one at a time, each with its own stack. Their numbers are their APIC
+ * ids, 0 to N - 1; N is what the loader learnt from QEMU, or option=cpus:N. The page for the first instructions and
+ * the identity map they run in are the loader's; both are given back when all have started.
  */
 #include "halp.h"
 #include "mm.h"

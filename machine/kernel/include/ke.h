@@ -124,8 +124,8 @@ VOID InitPhase1(PVOID Context);
 extern const BOOT_BLOCK *KeBootBlock;
 extern volatile LONG KiProcessorCount;
 
-/** The init room's phase 0: starts the other rooms in order and makes the first system thread. IRQL PASSIVE_LEVEL, on the idle
-    thread: it may not block, and no other thread runs before it returns. */
+/** The init room's phase 0: starts the other rooms in order and makes the first system thread. IRQL PASSIVE_LEVEL, on
+    the idle thread: it may not block, and no other thread runs before it returns. */
 VOID InitPhase0(const BOOT_BLOCK *Block);
 
 /** The idle process: static, as large as an EPROCESS, CR3 = the address space MM made in phase 0. */
@@ -152,11 +152,12 @@ VOID KeInitializeProcess(PKPROCESS Process, SCHAR BasePriority, KAFFINITY Affini
  * KernelStack is what MmCreateKernelStack returned (its top). IRQL PASSIVE_LEVEL.
  */
 typedef VOID (NTAPI *PKI_SYSTEM_ROUTINE)(PKSTART_ROUTINE StartRoutine, PVOID StartContext);
-VOID KeInitializeThread(PKTHREAD Thread, PVOID KernelStack, PKI_SYSTEM_ROUTINE SystemRoutine, PKSTART_ROUTINE StartRoutine,
-                        PVOID StartContext, const CONTEXT *UserContext, PVOID Teb, PKPROCESS Process);
+VOID KeInitializeThread(PKTHREAD Thread, PVOID KernelStack, PKI_SYSTEM_ROUTINE SystemRoutine,
+                        PKSTART_ROUTINE StartRoutine, PVOID StartContext, const CONTEXT *UserContext,
+                        PVOID Teb, PKPROCESS Process);
 VOID KeStartThread(PKTHREAD Thread);
 
-/** Takes the running thread away for good: signals it, reaps it later (PsThreadReaped frees stack and reference). */
+/** Takes the running thread away for good: signals it, reaps it later (PsReapThread frees stack and reference). */
 DECLSPEC_NORETURN VOID KeTerminateThread(KPRIORITY Increment);
 
 /** PS: called at PASSIVE_LEVEL by the reaper thread when a terminated thread's stack is no longer in use. */
@@ -178,18 +179,23 @@ VOID KeSetProcess(PKPROCESS Process, KPRIORITY Increment); /* signals the proces
 BOOLEAN KeInsertQueueApc(PKAPC Apc, PVOID Argument1, PVOID Argument2, KPRIORITY Increment);
 /**
  * PS, to end a thread: queues a user APC in front of all others and makes it due at once. A wait of UserMode ends with
- * STATUS_USER_APC even if it is not alertable, and the APC's kernel routine runs before the thread is in user mode again.
+ * STATUS_USER_APC even if it is not alertable, and the APC's kernel routine runs before the thread is in user mode
+ * again.
  * IRQL <= DISPATCH_LEVEL; FALSE if it is queued already or the thread takes no APCs any more.
  */
 BOOLEAN KeInsertForcedUserApc(PKAPC Apc, PVOID Argument1, PVOID Argument2);
 VOID KeFlushQueueApcs(PKTHREAD Thread);     /* at thread exit: empties both queues, calling rundown routines */
 
-typedef enum _KAPC_ENVIRONMENT { OriginalApcEnvironment, AttachedApcEnvironment, CurrentApcEnvironment, InsertApcEnvironment } KAPC_ENVIRONMENT;
+typedef enum _KAPC_ENVIRONMENT
+{
+    OriginalApcEnvironment, AttachedApcEnvironment, CurrentApcEnvironment, InsertApcEnvironment,
+} KAPC_ENVIRONMENT;
 typedef VOID (NTAPI *PKNORMAL_ROUTINE)(PVOID, PVOID, PVOID);
 typedef VOID (NTAPI *PKKERNEL_ROUTINE)(PKAPC, PKNORMAL_ROUTINE *, PVOID *, PVOID *, PVOID *);
 typedef VOID (NTAPI *PKRUNDOWN_ROUTINE)(PKAPC);
 VOID KeInitializeApc(PKAPC Apc, PKTHREAD Thread, KAPC_ENVIRONMENT Environment, PKKERNEL_ROUTINE KernelRoutine,
-                     PKRUNDOWN_ROUTINE RundownRoutine, PKNORMAL_ROUTINE NormalRoutine, KPROCESSOR_MODE Mode, PVOID NormalContext);
+                     PKRUNDOWN_ROUTINE RundownRoutine, PKNORMAL_ROUTINE NormalRoutine, KPROCESSOR_MODE Mode,
+                     PVOID NormalContext);
 
 /** Reads or replaces the user-mode registers of the CURRENT thread (from its user trap frame). PASSIVE/APC_LEVEL. */
 VOID KeGetUserContext(PCONTEXT Context);

@@ -4,14 +4,14 @@
  *
  *   special kernel APC   no normal routine; its kernel routine runs at APC_LEVEL. Kept away by a guarded region and
  *                        by IRQL >= APC_LEVEL
- *   normal kernel APC    kernel routine at APC_LEVEL, then the normal routine at PASSIVE_LEVEL; one at a time. Kept away by
- *                        a critical region as well
+ *   normal kernel APC    kernel routine at APC_LEVEL, then the normal routine at PASSIVE_LEVEL; one at a time.
+ *                        Kept away by a critical region as well
  *   user APC             runs in user mode, at an alertable wait of UserMode or when NtContinue / NtTestAlert ask.
  *                        A forced one (KeInsertForcedUserApc, for PS to end threads) comes before the others and
  *                        does not wait to be asked for
  *
- * The queues are under the dispatcher lock. A thread attached to another process has two sets: those of its home process
- * (OriginalApcEnvironment) wait in SavedApcState until it detaches.
+ * The queues are under the dispatcher lock. A thread attached to another process has two sets: those of its home
+ * process (OriginalApcEnvironment) wait in SavedApcState until it detaches.
  */
 #include "kip.h"
 
@@ -84,7 +84,8 @@ static VOID KiWakeForKernelApc(PKAPC Apc, PKTHREAD Thread, KPRIORITY Increment)
             HalSendIpi(number, KI_APC_VECTOR);
         }
     }
-    else if (Thread->State == ThreadStateWaiting && Thread->WaitIrql == PASSIVE_LEVEL && Thread->SpecialApcDisable == 0 &&
+    else if (Thread->State == ThreadStateWaiting && Thread->WaitIrql == PASSIVE_LEVEL &&
+             Thread->SpecialApcDisable == 0 &&
              (Apc->NormalRoutine == NULL ||
               (Thread->KernelApcDisable == 0 && !Thread->ApcState.KernelApcInProgress)))
     {

@@ -2,9 +2,9 @@
 /*
  * A thread in another process's address space.
  *
- * The home process's APC queues are set aside in KTHREAD.SavedApcState by the first attach, in the caller's KAPC_STATE by
- * nested ones. In a KAPC_STATE, Process says what detach has to do: 1 nothing (it was there already), NULL go home,
- * else back to that process.
+ * The home process's APC queues are set aside in KTHREAD.SavedApcState by the first attach, in the caller's
+ * KAPC_STATE by nested ones. In a KAPC_STATE, Process says what detach has to do: 1 nothing (it was there already),
+ * NULL go home, else back to that process.
  */
 #include "kip.h"
 
@@ -97,7 +97,8 @@ static VOID KiDetach(PKTHREAD Thread, PKAPC_STATE Save)
     PKPROCESS from = Thread->ApcState.Process;
 
     if (Thread->ApcStateIndex == 0 || Thread->ApcState.KernelApcInProgress ||
-        !IsListEmpty(&Thread->ApcState.ApcListHead[KernelMode]) || !IsListEmpty(&Thread->ApcState.ApcListHead[UserMode]))
+        !IsListEmpty(&Thread->ApcState.ApcListHead[KernelMode]) ||
+        !IsListEmpty(&Thread->ApcState.ApcListHead[UserMode]))
     {
         KeBugCheckEx(0x06, (ULONG_PTR)from, (ULONG_PTR)Thread->Process, Thread->ApcStateIndex,
                      Thread->ApcState.KernelApcInProgress);
@@ -131,7 +132,8 @@ VOID NTAPI KeUnstackDetachProcess(PKAPC_STATE ApcState)
     KiUnlockDispatcher(on);
 }
 
-/** The older attach: one level only. Bug check 5 if the thread is attached elsewhere, or in a DPC. IRQL: <= APC_LEVEL. */
+/** The older attach: one level only. Bug check 5 if the thread is attached elsewhere, or in a DPC. IRQL: <= APC_LEVEL.
+    */
 VOID NTAPI KeAttachProcess(PKPROCESS Process)
 {
     PKTHREAD thread = KiCurrentThread();

@@ -2,9 +2,9 @@
 /*
  * Bug checks: stop the other processors, let the callbacks run, say what happened, leave.
  *
- * The first processor to come here wins; others that come meanwhile wait to be stopped. The report is written on a stack of
- * its own, because the one that led here may be full. It is drawn in parts; a fault inside a part (a damaged list, a
- * stack that points nowhere) ends that part and goes on with the next one.
+ * The first processor to come here wins; others that come meanwhile wait to be stopped. The report is written on a
+ * stack of its own, because the one that led here may be full. It is drawn in parts; a fault inside a part (a damaged
+ * list, a stack that points nowhere) ends that part and goes on with the next one.
  */
 #include "kip.h"
 #include "ldr.h"
@@ -348,8 +348,9 @@ DECLSPEC_NORETURN VOID KiBugCheck(ULONG Code, ULONG_PTR P1, ULONG_PTR P2, ULONG_
  * @param BugCheckCode            NT's code; the four parameters depend on it
  * IRQL: any. Does not return.
  */
-DECLSPEC_NORETURN VOID NTAPI KeBugCheckEx(ULONG BugCheckCode, ULONG_PTR BugCheckParameter1, ULONG_PTR BugCheckParameter2,
-                                          ULONG_PTR BugCheckParameter3, ULONG_PTR BugCheckParameter4)
+DECLSPEC_NORETURN VOID NTAPI KeBugCheckEx(ULONG BugCheckCode, ULONG_PTR BugCheckParameter1,
+                                          ULONG_PTR BugCheckParameter2, ULONG_PTR BugCheckParameter3,
+                                          ULONG_PTR BugCheckParameter4)
 {
     CONTEXT context;
 

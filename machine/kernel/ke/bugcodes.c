@@ -13,13 +13,13 @@ static const KI_BUG_CODE KiCodes[] = {
     {0x06, "INVALID_PROCESS_DETACH_ATTEMPT", {"process it is attached to", "home process", "attach state", "in an APC"},
      "A detach without an attach, in the wrong order, or inside an APC."},
     {0x08, "IRQL_NOT_DISPATCH_LEVEL", {"DPC routine", "IRQL it returned at", "DPC", NULL},
-     "A DPC routine returned at another IRQL than it was called at: an acquired spin lock not released, or one released "
-     "with a wrong old IRQL."},
+     "A DPC routine returned at another IRQL than it was called at: an acquired spin lock not released, or one "
+     "released with a wrong old IRQL."},
     {0x09, "IRQL_NOT_GREATER_OR_EQUAL", {"present IRQL", "IRQL asked for", NULL, "caller"},
      "KeRaiseIrql was asked for a lower IRQL than the present one."},
     {0x0A, "IRQL_NOT_LESS_OR_EQUAL", {"address", "IRQL", "0 read, 1 write, 8 execute", "instruction"},
-     "The kernel touched memory that is paged out or not there, at DISPATCH_LEVEL or above; or a routine was called at "
-     "too high an IRQL. Look at what the driver below it on the stack passed in."},
+     "The kernel touched memory that is paged out or not there, at DISPATCH_LEVEL or above; or a routine was called "
+     "at too high an IRQL. Look at what the driver below it on the stack passed in."},
     {0x0C, "MAXIMUM_WAIT_OBJECTS_EXCEEDED", {NULL, NULL, NULL, NULL},
      "KeWaitForMultipleObjects: more than 3 objects need a WaitBlockArray, more than 64 are not possible."},
     {0x0D, "MUTEX_LEVEL_NUMBER_VIOLATION", {"thread", NULL, NULL, NULL}, "A thread that had ended ran again."},
@@ -30,6 +30,9 @@ static const KI_BUG_CODE KiCodes[] = {
     {0x10, "SPIN_LOCK_NOT_OWNED", {"spin lock", NULL, NULL, NULL}, "A spin lock was released that nobody held."},
     {0x18, "REFERENCE_BY_POINTER", {"object type", "object", "kind", "count"},
      "An object was dereferenced more often than it was referenced."},
+    {0x19, "BAD_POOL_HEADER", {"kind", "block or header", "3", "4"},
+     "20: the header of a pool block is damaged. 21: the bytes behind a block are; 3 is its size. Somebody wrote past "
+     "the end of a block, or freed an address that is not one."},
     {0x1A, "MEMORY_MANAGEMENT", {"kind", "2", "3", "4"}, "The memory manager found its own data wrong."},
     {0x1E, "KMODE_EXCEPTION_NOT_HANDLED", {"exception code", "address", "information 0", "information 1"},
      "Nobody handled an exception in a DPC, an interrupt or at raised IRQL. 80000003 is a break point "
@@ -37,21 +40,25 @@ static const KI_BUG_CODE KiCodes[] = {
     {0x31, "PHASE0_INITIALIZATION_FAILED", {"status", NULL, NULL, NULL}, "The kernel could not start."},
     {0x32, "PHASE1_INITIALIZATION_FAILED", {"status", NULL, NULL, NULL}, "The kernel could not start."},
     {0x35, "NO_MORE_IRP_STACK_LOCATIONS", {"IRP", NULL, NULL, NULL},
-     "IoCallDriver on an IRP whose stack locations are used up: allocate it with the StackSize of the device it is sent to."},
+     "IoCallDriver on an IRP whose stack locations are used up: allocate it with the StackSize of the device it is "
+     "sent to."},
     {0x3B, "SYSTEM_SERVICE_EXCEPTION", {"exception code", "address", "context record", NULL},
-     "Nobody handled an exception inside a system service, in the thread of a program. A driver that touches user memory or "
-     "calls something that raises (MmProbeAndLockPages, ProbeForRead, a UserMode mapping) needs __try / __except."},
+     "Nobody handled an exception inside a system service, in the thread of a program. A driver that touches user "
+     "memory or calls something that raises (MmProbeAndLockPages, ProbeForRead, a UserMode mapping) needs __try / "
+     "__except."},
     {0x3F, "NO_MORE_SYSTEM_PTES", {"type", "pages asked for", "free", "total"},
      "Mappings are made and not undone: MmMapLockedPages, MmMapIoSpace, MmAllocateMappingAddress."},
     {0x44, "MULTIPLE_IRP_COMPLETE_REQUESTS", {"IRP", NULL, NULL, NULL},
      "An IRP was completed twice: by a cancel routine and a DPC, or by two drivers of a stack."},
     {0x4A, "IRQL_GT_ZERO_AT_SYSTEM_SERVICE", {"address of the system service", "IRQL", NULL, "trap frame"},
      "A service was about to return to user mode at raised IRQL: a spin lock not released, or an IRQL not lowered."},
+    {0x40, "TARGET_MDL_TOO_SMALL", {"source MDL", "target MDL", "address", "length"},
+     "IoBuildPartialMdl: the target MDL was allocated for fewer pages."},
     {0x4E, "PFN_LIST_CORRUPT", {"kind", "page frame", "3", "4"},
      "7: unlocked more often than locked. 99: state of the page damaged. 9A: freed while locked."},
     {0x50, "PAGE_FAULT_IN_NONPAGED_AREA", {"address", "0 read, 2 write, 0x10 execute", "instruction", "type"},
-     "A kernel address that is not there was touched: freed memory, an unmapped view, a stale pointer. "
-     "__try / __except does not catch this."},
+     "A kernel address that is not there was touched: freed memory, an unmapped view, a stale pointer. __try / "
+     "__except does not catch this."},
     {0x5C, "HAL_INITIALIZATION_FAILED", {"kind", NULL, NULL, NULL}, "The local APIC could not be used."},
     {0x76, "PROCESS_HAS_LOCKED_PAGES",
      {"0 process ends, 1 unlock of what is not locked", "process or MDL", "locked pages", NULL},
@@ -64,12 +71,13 @@ static const KI_BUG_CODE KiCodes[] = {
     {0x80, "NMI_HARDWARE_FAILURE", {NULL, NULL, NULL, NULL}, "A non-maskable interrupt that nobody registered for."},
     {0x9C, "MACHINE_CHECK_EXCEPTION", {"bank", "trap frame", NULL, NULL}, "The processor reported a hardware error."},
     {0xB8, "ATTEMPTED_SWITCH_FROM_DPC", {"thread", "DPC", "DPC routine", NULL},
-     "A DPC (or the idle thread) waited, delayed or tried to take a lock that waits. Only a wait with a zero time-out is "
-     "allowed there."},
+     "A DPC (or the idle thread) waited, delayed or tried to take a lock that waits. Only a wait with a zero "
+     "time-out is allowed there."},
     {0xBE, "ATTEMPTED_WRITE_TO_READONLY_MEMORY", {"address", "page table entry", "trap frame", "type"},
      "A write to code, to a constant, or through a view mapped with MdlMappingNoWrite."},
     {0xC2, "BAD_POOL_CALLER", {"kind", "2", "3", "4"},
-     "0 zero size; 6, 7 freed twice; 8, 9 wrong IRQL; A wrong tag; 40 user address; 41 to 50 not a pool block; 99 bad address."},
+     "0 zero size; 6, 7 freed twice; 8, 9 wrong IRQL; A wrong tag; 40 user address; 41 to 50 not a pool block; 99 "
+     "bad address."},
     {0xC5, "DRIVER_CORRUPTED_EXPOOL", {"address", "IRQL", "0 read, 1 write", "instruction"},
      "A pool header is damaged: somebody wrote past a block, or to a freed one."},
     {0xC7, "TIMER_OR_DPC_INVALID", {"0 timer, 1 DPC", "its address", "memory freed", "its size"},
@@ -77,18 +85,19 @@ static const KI_BUG_CODE KiCodes[] = {
     {0xC8, "IRQL_UNEXPECTED_VALUE", {"present, expected and previous IRQL", "APC routine", "APC", NULL},
      "An APC routine returned at another IRQL than it was called at."},
     {0xC9, "DRIVER_VERIFIER_IOMANAGER_VIOLATION", {"rule", "2", "3", "4"},
-     "5 IRQL changed by a dispatch routine; 6 completed while pending; 7 cancel routine still set; 8, 9 bad buffer; C, D "
-     "status block or event on a stack that is gone; E, 10 wrong IRQL."},
+     "5 IRQL changed by a dispatch routine; 6 completed while pending; 7 cancel routine still set; 8, 9 bad buffer; "
+     "C, D status block or event on a stack that is gone; E, 10 wrong IRQL."},
     {0xCB, "DRIVER_LEFT_LOCKED_PAGES_IN_PROCESS", {"who locked them", NULL, "MDL", "locked pages"},
-     "The driver locked pages with MmProbeAndLockPages and did not unlock them before the process ended. Unlock on completion, "
-     "on cancellation, and at IRP_MJ_CLEANUP."},
+     "The driver locked pages with MmProbeAndLockPages and did not unlock them before the process ended. Unlock on "
+     "completion, on cancellation, and at IRP_MJ_CLEANUP."},
     {0xCE, "DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS", {"address", "0 read, 1 write", "instruction", NULL},
-     "Code or data of a driver that has been unloaded: a timer, DPC, work item, thread, callback or IRP of its was left."},
+     "Code or data of a driver that has been unloaded: a timer, DPC, work item, thread, callback or IRP of its was "
+     "left."},
     {0xD0, "DRIVER_CORRUPTED_MMPOOL", {"address", "IRQL", "0 read, 1 write", "instruction"},
      "A pool header is damaged: somebody wrote past a block, or to a freed one."},
     {0xD1, "DRIVER_IRQL_NOT_LESS_OR_EQUAL", {"address", "IRQL", "0 read, 1 write, 8 execute", "instruction"},
-     "A driver touched memory that is paged out or not there, at DISPATCH_LEVEL or above: pageable code or data, user memory "
-     "that is not locked, a stale pointer."},
+     "A driver touched memory that is paged out or not there, at DISPATCH_LEVEL or above: pageable code or data, "
+     "user memory that is not locked, a stale pointer."},
     {0xD7, "DRIVER_UNMAPPING_INVALID_VIEW", {"address", "1 unmap, 2 commit", NULL, NULL},
      "A view was unmapped that was not mapped, or twice."},
     {0xDA, "SYSTEM_PTE_MISUSE", {"kind", "2", "3", "4"},
@@ -99,7 +108,8 @@ static const KI_BUG_CODE KiCodes[] = {
     {0x12E, "INVALID_MDL_RANGE", {"source MDL", "target MDL", "address", "length"},
      "IoBuildPartialMdl: the part does not lie inside the source MDL, or the target MDL is too small (length 40)."},
     {0x139, "KERNEL_SECURITY_CHECK_FAILURE", {"kind of check", "trap frame", "exception record", NULL},
-     "2 stack cookie; 3 a LIST_ENTRY that is damaged (removed twice, or freed while in a list); others: fast-fail codes."},
+     "2 stack cookie; 3 a LIST_ENTRY that is damaged (removed twice, or freed while in a list); others: fast-fail "
+     "codes."},
     {0x4000008A, "THREAD_TERMINATE_HELD_MUTEX", {"thread", "mutex", NULL, NULL},
      "A thread ended while it owned a kernel mutex."},
 };

@@ -2,9 +2,9 @@
 /*
  * DbgPrint and kin, break points, and the flags that say that no debugger is there.
  *
- * DbgPrint always prints. DbgPrintEx and vDbgPrintEx ask a filter, one mask per component: levels 0..31 are bits, higher
- * values are masks. Every component starts with DPFLTR_ERROR_LEVEL and DPFLTR_WARNING_LEVEL on; the IHV components, which
- * drivers use, with everything. DbgSetDebugFilterState changes it.
+ * DbgPrint always prints. DbgPrintEx and vDbgPrintEx ask a filter, one mask per component: levels 0..31 are bits,
+ * higher values are masks. Every component starts with DPFLTR_ERROR_LEVEL and DPFLTR_WARNING_LEVEL on; the IHV
+ * components, which drivers use, with everything. DbgSetDebugFilterState changes it.
  */
 #include "kip.h"
 #include "rtl/unwind.h"
@@ -32,7 +32,8 @@ static ULONG KiFilterMask(ULONG ComponentId)
     {
         return mask & 0x7FFFFFFF;
     }
-    return ComponentId == DPFLTR_DEFAULT_ID || (ComponentId >= DPFLTR_IHVDRIVER_ID && ComponentId <= DPFLTR_IHVBUS_ID) ||
+    return ComponentId == DPFLTR_DEFAULT_ID ||
+                   (ComponentId >= DPFLTR_IHVDRIVER_ID && ComponentId <= DPFLTR_IHVBUS_ID) ||
                    ComponentId >= KI_COMPONENTS
                ? ~0U
                : (1U << DPFLTR_ERROR_LEVEL) | (1U << DPFLTR_WARNING_LEVEL);
@@ -202,8 +203,8 @@ NTSTATUS NTAPI KdEnableDebugger(VOID)
     return STATUS_DEBUGGER_INACTIVE;
 }
 
-/* int 2D. Without a debugger NT still takes prints (eax 1: rcx text, edx length, r8d component, r9d level), and otherwise
-   raises a break point. The instruction is followed by an int3 that is passed over. */
+/* int 2D. Without a debugger NT still takes prints (eax 1: rcx text, edx length, r8d component, r9d level), and
+   otherwise raises a break point. The instruction is followed by an int3 that is passed over. */
 VOID KiDebugService(PKTRAP_FRAME Frame)
 {
     BOOLEAN user = (Frame->Cs & 3) != 0;

@@ -118,8 +118,8 @@ LONG NTAPI KeReadStateEvent(PRKEVENT Event)
     return *(volatile LONG *)&Event->Header.SignalState;
 }
 
-/** Sets a synchronization event and boosts the one waiter to a priority of its own choosing; the rest of the executive's
-    locks use it. IRQL: <= DISPATCH_LEVEL. */
+/** Sets a synchronization event and boosts the one waiter to a priority of its own choosing; the rest of the
+    executive's locks use it. IRQL: <= DISPATCH_LEVEL. */
 VOID NTAPI KeSetEventBoostPriority(PRKEVENT Event, PKTHREAD *Thread)
 {
     BOOLEAN on = KiLockDispatcher();

@@ -2,9 +2,9 @@
 /*
  * Floating point in the kernel.
  *
- * The Microsoft ABI makes XMM0-5 volatile and the trap code saves them, so compiled code may use SSE at any time. What a
- * driver can disturb is MXCSR (saved here) and the x87 registers, which belong to the program of the thread: on x64 the
- * rules forbid them to drivers, and KFLOATING_SAVE has no room for them.
+ * The Microsoft ABI makes XMM0-5 volatile and the trap code saves them, so compiled code may use SSE at any time.
+ * What a driver can disturb is MXCSR (saved here) and the x87 registers, which belong to the program of the thread:
+ * on x64 the rules forbid them to drivers, and KFLOATING_SAVE has no room for them.
  */
 #include "kip.h"
 

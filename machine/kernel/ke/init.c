@@ -59,8 +59,8 @@ static VOID KiMaskLegacyInterrupts(VOID)
 }
 
 /* PASSIVE_LEVEL, for ever: everything else interrupts. A thread that becomes ready for this processor comes with a DPC
-   interrupt, so nothing is lost between sti and hlt, which are one to the processor. The idle thread never moves, so its
-   processor's block stays the same. */
+   interrupt, so nothing is lost between sti and hlt, which are one to the processor. The idle thread never moves, so
+   its processor's block stays the same. */
 DECLSPEC_NORETURN VOID KiIdleLoop(VOID)
 {
     PKPRCB prcb = KiPrcb();

@@ -27,7 +27,8 @@ VOID NTAPI KeInitializeMutex(PRKMUTEX Mutex, ULONG Level)
     KiInitializeMutant(Mutex, 1);
 }
 
-/** Makes a mutant as programs name them, owned by the caller from the start if InitialOwner. IRQL: <= DISPATCH_LEVEL. */
+/** Makes a mutant as programs name them, owned by the caller from the start if InitialOwner. IRQL: <= DISPATCH_LEVEL.
+    */
 VOID NTAPI KeInitializeMutant(PRKMUTANT Mutant, BOOLEAN InitialOwner)
 {
     KiInitializeMutant(Mutant, 0);

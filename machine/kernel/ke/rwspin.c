@@ -105,7 +105,8 @@ VOID NTAPI ExReleaseSpinLockExclusive(PEX_SPIN_LOCK SpinLock, KIRQL OldIrql)
     KeLowerIrql(OldIrql);
 }
 
-/** Turns the only reader into the writer; FALSE if there are other readers or a waiting writer. IRQL: DISPATCH_LEVEL. */
+/** Turns the only reader into the writer; FALSE if there are other readers or a waiting writer. IRQL: DISPATCH_LEVEL.
+    */
 LOGICAL NTAPI ExTryConvertSharedSpinLockExclusive(PEX_SPIN_LOCK SpinLock)
 {
     return InterlockedCompareExchange(SpinLock, (LONG)KI_WRITER, 1) == 1;

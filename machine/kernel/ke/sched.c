@@ -2,10 +2,10 @@
 /*
  * Who runs where: ready queues, the choice of a processor for a thread and of a thread for a processor, preemption.
  *
- * All of it under the dispatcher lock, with interrupts off. There is one set of ready queues for all processors; a thread on it runs on the
- * first processor of its affinity that looks. When a thread becomes ready, one processor is told to look: an idle
- * one (the one it ran on last if that is idle), else the one that runs the lowest priority, if that is lower than the
- * thread's. Telling is Prcb->Reschedule and, across processors, a DPC interrupt.
+ * All of it under the dispatcher lock, with interrupts off. There is one set of ready queues for all processors; a
+ * thread on it runs on the first processor of its affinity that looks. When a thread becomes ready, one processor is
+ * told to look: an idle one (the one it ran on last if that is idle), else the one that runs the lowest priority, if
+ * that is lower than the thread's. Telling is Prcb->Reschedule and, across processors, a DPC interrupt.
  *
  *        KiReadyThread            KiSelectThread              KiBlock, KiPreempt, KeTerminateThread
  *   waiting ------------> ready -----------------> running ------------------------------------> waiting, ready, gone

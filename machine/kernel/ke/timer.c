@@ -3,15 +3,15 @@
  * Timers.
  *
  * A wheel of 512 lists, one per clock tick (1 ms), each sorted by due time. A timer lies on the list of the first tick
- * at which it is due: ceil(due / tick) mod 512. The clock of processor 0 looks at one list per tick, by the earliest due
- * tick noted beside the list, and asks for KiTimerExpiration at DISPATCH_LEVEL when there is something to do.
+ * at which it is due: ceil(due / tick) mod 512. The clock of processor 0 looks at one list per tick, by the earliest
+ * due tick noted beside the list, and asks for KiTimerExpiration at DISPATCH_LEVEL when there is something to do.
  *
  *   KiTimerHand      last tick whose list has been emptied of due timers; under the dispatcher lock
  *   KiTimerScanned   last tick the clock has looked at; written by processor 0 only
  *
- * A timer inserted for a tick the clock has already passed would be overlooked for a turn of the wheel. Inserting writes
- * the note and then reads KiTimerScanned, the clock writes KiTimerScanned and then reads the note, both with full
- * barriers: one of the two sees the other.
+ * A timer inserted for a tick the clock has already passed would be overlooked for a turn of the wheel. Inserting
+ * writes the note and then reads KiTimerScanned, the clock writes KiTimerScanned and then reads the note, both with
+ * full barriers: one of the two sees the other.
  */
 #include "kip.h"
 

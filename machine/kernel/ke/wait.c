@@ -9,7 +9,8 @@
  */
 #include "kip.h"
 
-/* A kernel APC was queued after the lock was taken: run it first, for once the thread sleeps nobody will interrupt it. */
+/* A kernel APC was queued after the lock was taken: run it first, for once the thread sleeps nobody will interrupt
+   it. */
 static BOOLEAN KiKernelApcWaits(PKTHREAD Thread, KIRQL Irql)
 {
     return Thread->ApcState.KernelApcPending && Thread->SpecialApcDisable == 0 && Irql < APC_LEVEL;
@@ -85,7 +86,8 @@ NTSTATUS NTAPI KeWaitForSingleObject(PVOID Object, KWAIT_REASON WaitReason, KPRO
 }
 
 /* Looks at all objects. TRUE: the wait is over with *Status. */
-static BOOLEAN KiTryMultiple(ULONG Count, PVOID Objects[], WAIT_TYPE Type, PKTHREAD Thread, BOOLEAN On, LONG_PTR *Status)
+static BOOLEAN KiTryMultiple(ULONG Count, PVOID Objects[], WAIT_TYPE Type, PKTHREAD Thread, BOOLEAN On,
+                             LONG_PTR *Status)
 {
     ULONG signalled = 0;
 

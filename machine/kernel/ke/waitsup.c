@@ -153,8 +153,8 @@ VOID KiWaitTest(PDISPATCHER_HEADER Object, KPRIORITY Increment)
 }
 
 /**
- * The rule for waits; returns the IRQL: at most APC_LEVEL if they may block, DISPATCH_LEVEL if they only look (time-out zero).
- * A wait in a DPC is bug check B8; other breaches are reported as Verifier does (C4, 3B), else as A.
+ * The rule for waits; returns the IRQL: at most APC_LEVEL if they may block, DISPATCH_LEVEL if they only look
+ * (time-out zero). A wait in a DPC is bug check B8; other breaches are reported as Verifier does (C4, 3B), else as A.
  */
 KIRQL KiCheckWaitIrql(PVOID Object, PLARGE_INTEGER Timeout, PVOID Caller)
 {

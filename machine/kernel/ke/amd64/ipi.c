@@ -2,19 +2,19 @@
 /*
  * Requests between processors: TLB shoot-down, generic calls, freezing.
  *
- * Shoot-down. Each processor has one request of its own to make at a time (Prcb->Flush) and a word of bits in which others
- * note whose request it is to serve:
+ * Shoot-down. Each processor has one request of its own to make at a time (Prcb->Flush) and a word of bits in which
+ * others note whose request it is to serve:
  *
  *     A: fill A.Flush, Pending = targets          B: interrupt: take and clear B.FlushRequests
  *        set bit A in B.FlushRequests, interrupt     for each bit i: do i.Flush, clear bit B in i.Flush.Pending
  *        wait for Pending == 0
  *
- * A processor that idles is not woken: IdleState goes from HALTED to MUST_FLUSH, and the first thing it does on its next
- * interrupt is to drop everything. What it touches before that, its stack and the interrupt table, never moves.
+ * A processor that idles is not woken: IdleState goes from HALTED to MUST_FLUSH, and the first thing it does on its
+ * next interrupt is to drop everything. What it touches before that, its stack and the interrupt table, never moves.
  *
- * A waits with interrupts on, at DISPATCH_LEVEL, so it serves B's request meanwhile: two that shoot at each other both get
- * their answers. A target with interrupts off answers when it turns them on; nobody waits for another processor
- * with interrupts off.
+ * A waits with interrupts on, at DISPATCH_LEVEL, so it serves B's request meanwhile: two that shoot at each other
+ * both get their answers. A target with interrupts off answers when it turns them on; nobody waits for another
+ * processor with interrupts off.
  */
 #include "../kip.h"
 

@@ -95,12 +95,13 @@ static ULONG_PTR KiRunCallout(PVOID Argument)
  * @param Size     bytes, at most 0xF000
  * @param Wait     TRUE: may wait for memory
  * @param Context  not used
- * @return STATUS_SUCCESS; STATUS_INVALID_PARAMETER_3; STATUS_NO_MEMORY (also at DISPATCH_LEVEL if the present stack is too
+ * @return STATUS_SUCCESS; STATUS_INVALID_PARAMETER_3; STATUS_NO_MEMORY (also at DISPATCH_LEVEL if the present stack
+ * is too
  *         small: stacks are made at <= APC_LEVEL)
  * IRQL: <= DISPATCH_LEVEL. An exception in the routine does not pass its end.
  */
-NTSTATUS NTAPI KeExpandKernelStackAndCalloutEx(PEXPAND_STACK_CALLOUT Callout, PVOID Parameter, SIZE_T Size, BOOLEAN Wait,
-                                               PVOID Context)
+NTSTATUS NTAPI KeExpandKernelStackAndCalloutEx(PEXPAND_STACK_CALLOUT Callout, PVOID Parameter, SIZE_T Size,
+                                               BOOLEAN Wait, PVOID Context)
 {
     PKTHREAD thread = KiCurrentThread();
     KI_CALLOUT callout = {Callout, Parameter};

@@ -35,7 +35,8 @@ static VOID KiInitializeUserFrame(PKTHREAD Thread, PKTRAP_FRAME Frame, const CON
     Frame->Ss = KI_USER_SS;
     Frame->Rflags = KI_EFLAGS_IF | 2;
     /* The x87 and XMM registers start clean whatever the context says: KiInitializeFloat's. */
-    KiContextToFrame(UserContext, Frame, UserContext->ContextFlags & ~(CONTEXT_FLOATING_POINT & ~CONTEXT_AMD64), UserMode);
+    KiContextToFrame(UserContext, Frame, UserContext->ContextFlags & ~(CONTEXT_FLOATING_POINT & ~CONTEXT_AMD64),
+                     UserMode);
     Frame->Flags = KTF_FLAG_FULL;
     Thread->TrapFrame = Frame;
 }
@@ -73,7 +74,8 @@ VOID KiInitializeThreadStack(PKTHREAD Thread, PKI_SYSTEM_ROUTINE SystemRoutine, 
 }
 
 /* The first C code of a thread, still in the context switch that started it. */
-VOID KiStartThread(PKI_SYSTEM_ROUTINE SystemRoutine, PKSTART_ROUTINE StartRoutine, PVOID StartContext, PKTRAP_FRAME Frame)
+VOID KiStartThread(PKI_SYSTEM_ROUTINE SystemRoutine, PKSTART_ROUTINE StartRoutine, PVOID StartContext,
+                   PKTRAP_FRAME Frame)
 {
     PKTHREAD thread = KiCurrentThread();
 

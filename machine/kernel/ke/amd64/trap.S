@@ -22,7 +22,7 @@ KiTrapStubs:
         .set    v, 0
         .rept   256
         .p2align 4
-        .if     (v == 8) || (v == 10) || (v == 11) || (v == 12) || (v == 13) || (v == 14) || (v == 17) || (v == 21) || (v == 29) || (v == 30)
+        .if     (v < 32) && ((0x60227D00 >> v) & 1) /* bit set: the processor pushes an error code */
         .else
         push    0
         .endif
