@@ -41,6 +41,13 @@ PVOID MiCacheAllocate(MI_CACHE *Cache)
     return block != NULL ? (PVOID)block : ExAllocatePoolWithTag(NonPagedPoolNx, Cache->Size, Cache->Tag);
 }
 
+BOOLEAN MiCacheIsKept(const VOID *Address)
+{
+    const MI_KEPT *block = Address;
+
+    return block->Mark == (MI_KEPT_MARK ^ (ULONG64)block);
+}
+
 VOID MiCacheFree(MI_CACHE *Cache, PVOID Address)
 {
     MI_KEPT *block = Address;
@@ -48,7 +55,7 @@ VOID MiCacheFree(MI_CACHE *Cache, PVOID Address)
     MI_CACHE_LIST *list;
     BOOLEAN kept = FALSE;
 
-    if (block->Mark == (MI_KEPT_MARK ^ (ULONG64)block))
+    if (MiCacheIsKept(block))
     {
         KeBugCheckEx(MI_BUGCHECK_BAD_POOL_CALLER, 7, 0, Cache->Tag, (ULONG_PTR)Address);
     }

@@ -113,6 +113,10 @@ PMDL NTAPI IoAllocateMdl(_In_opt_ PVOID VirtualAddress, _In_ ULONG Length, _In_ 
  */
 VOID NTAPI IoFreeMdl(_In_ PMDL Mdl)
 {
+    if (MiCacheIsKept(Mdl)) /* freed already: its flags say nothing any more */
+    {
+        KeBugCheckEx(MI_BUGCHECK_BAD_POOL_CALLER, 7, 0, MI_MDL_TAG, (ULONG_PTR)Mdl);
+    }
     if (Mdl->MdlFlags & MDL_PARTIAL_HAS_BEEN_MAPPED)
     {
         MmUnmapLockedPages(Mdl->MappedSystemVa, Mdl);

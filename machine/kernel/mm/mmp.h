@@ -313,6 +313,8 @@ typedef struct _MI_CACHE
 /** A block of nonpaged pool of the cache's size, not zeroed, or NULL. <= DISPATCH_LEVEL. */
 PVOID MiCacheAllocate(MI_CACHE *Cache);
 VOID MiCacheFree(MI_CACHE *Cache, PVOID Address);
+/** TRUE if the address is a block that was freed and is kept for reuse. */
+BOOLEAN MiCacheIsKept(const VOID *Address);
 
 /* ---- ranges of kernel addresses (region.c has the drawing) ---- */
 
