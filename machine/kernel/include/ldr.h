@@ -36,7 +36,7 @@ VOID LdrInitialize(const BOOT_BLOCK *Block);
  * Loads a driver from the bytes of its file: checks, lays out, relocates, binds imports, protects.
  *
  * Imports from ntoskrnl.exe and hal.dll are both found in this kernel, others in drivers loaded already. Every import that is
- * missing is named on the error console, and the first one in the report line `refused ...`.
+ * missing is named on the error console.
  *
  * @param FileName  last component of the path, for the list of modules
  * @param File      nonpaged or paged kernel memory; not needed after the call

@@ -50,10 +50,7 @@ static VOID LdrpReportMissing(const LDR_MODULE *Module, PCSTR Dll, const PE_IMPO
     }
     symbol[sizeof(symbol) - 1] = 0;
     HalPrint(HalStreamError, "%ws: imports %s, which the machine does not have\n", Module->Name, symbol);
-    if ((*Missing)++ == 0)
-    {
-        HalPrint(HalStreamReport, "refused %ws imports %s, which the machine does not have\n", Module->Name, symbol);
-    }
+    (*Missing)++;
 }
 
 static NTSTATUS LdrpBindDll(LDR_MODULE *Module, const PE_IMAGE *Image, const PE_IMPORT_DLL *Dll, const LDR_MODULE *Provider,
@@ -100,9 +97,7 @@ NTSTATUS LdrpBindImports(LDR_MODULE *Module, const PE_IMAGE *Image)
         const LDR_MODULE *provider = LdrpFindProvider(dll.Name);
         if (provider == NULL)
         {
-            ULONG all = missingNames + missingDlls;
-            LdrpReportMissing(Module, dll.Name, NULL, &all);
-            missingDlls++;
+            LdrpReportMissing(Module, dll.Name, NULL, &missingDlls);
             continue;
         }
         status = LdrpBindDll(Module, Image, &dll, provider, &missingNames);

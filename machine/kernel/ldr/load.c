@@ -32,7 +32,6 @@ static NTSTATUS LdrpStatusOf(PE_ERROR Error)
 static NTSTATUS LdrpRefuse(PCUNICODE_STRING Name, PE_ERROR Error)
 {
     HalPrint(HalStreamError, "%wZ: the file %s\n", Name, PeErrorText(Error));
-    HalPrint(HalStreamReport, "refused %wZ: the file %s\n", Name, PeErrorText(Error));
     return LdrpStatusOf(Error);
 }
 
