@@ -111,8 +111,8 @@ static VOID IopCompleteToThread(PIRP Irp, CCHAR Boost)
     }
     if (Thread == NULL)
     {
-        /* An IRP of IoAllocateIrp came up to the I/O manager: its completion routine should have kept it. NT would fault
-           on the missing thread; the rule's number is the machine's own. */
+        /* An IRP of IoAllocateIrp came up to the I/O manager: its completion routine should have kept it. NT would
+           fault on the missing thread; the rule's number is the machine's own. */
         KeBugCheckEx(DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0x1000, (ULONG_PTR)Irp, 0, 0);
     }
     if (Thread == KiCurrentThread() && KeGetCurrentIrql() < APC_LEVEL && Thread->SpecialApcDisable == 0 &&
