@@ -174,6 +174,13 @@ VOID MmDeleteProcessAddressSpace(PEPROCESS Process)
     ExAcquireFastMutex(&Process->Space.WorkingSetLock);
     MiFreeAllUserTables(Process);
     ExReleaseFastMutex(&Process->Space.WorkingSetLock);
+    if (Process->Space.WorkingSetPages != 0 || Process->Space.PageTablePages != 0 || Process->Space.CommittedBytes != 0 ||
+        Process->Space.VirtualSize != 0)
+    {
+        /* Every page was counted when it came, so the counts are zero when all have gone. */
+        KeBugCheckEx(MEMORY_MANAGEMENT, 0x41202, Process->Space.WorkingSetPages, Process->Space.PageTablePages,
+                     Process->Space.CommittedBytes);
+    }
     Process->Pcb.DirectoryTableBase = 0;
     MiReleasePage(top >> PAGE_SHIFT);
 }
