@@ -2,12 +2,13 @@
 /*
  * Consoles on debug ports, and the way out of the machine.
  *
- * A write is whole: one lock, taken with interrupts off. While a bug check is reported the holder may be a processor
- * that was stopped for good, so the lock is waited for only a while then.
+ * A write of up to 512 bytes is whole: one lock, taken with interrupts off. While a bug check is reported the holder
+ * may be a processor that was stopped for good, so the lock is waited for only a while then.
  */
 #include "halp.h"
 
 #define HALP_PATIENCE 1000000
+#define HALP_PIECE 512 /* bytes written with interrupts off: under a millisecond */
 
 static volatile LONG HalpConsoleLock;
 
@@ -26,8 +27,7 @@ static BOOLEAN HalpLockConsole(VOID)
     return TRUE;
 }
 
-/* Described in hal.h. */
-VOID HalWriteConsole(HAL_STREAM Stream, const VOID *Bytes, SIZE_T Length)
+static VOID HalpWritePiece(HAL_STREAM Stream, const VOID *Bytes, SIZE_T Length)
 {
     BOOLEAN enabled = (__builtin_ia32_readeflags_u64() & 0x200) != 0;
     BOOLEAN locked;
@@ -43,6 +43,27 @@ VOID HalWriteConsole(HAL_STREAM Stream, const VOID *Bytes, SIZE_T Length)
     {
         KiEnable();
     }
+}
+
+/* Described in hal.h. */
+VOID HalWriteConsole(HAL_STREAM Stream, const VOID *Bytes, SIZE_T Length)
+{
+    const UCHAR *next = Bytes;
+
+    while (Length > HALP_PIECE)
+    {
+        SIZE_T piece = HALP_PIECE;
+
+        while (piece > HALP_PIECE / 2 && next[piece - 1] != '\n')
+        {
+            piece--; /* between lines if there is a place */
+        }
+        piece = next[piece - 1] == '\n' ? piece : HALP_PIECE;
+        HalpWritePiece(Stream, next, piece);
+        next += piece;
+        Length -= piece;
+    }
+    HalpWritePiece(Stream, next, Length);
 }
 
 /* Described in hal.h. */

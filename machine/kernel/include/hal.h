@@ -15,7 +15,8 @@ typedef enum _HAL_STREAM
     HalStreamReport = 0xEB,  /* lines for ntrun: "exit 0", "bugcheck ..." */
 } HAL_STREAM;
 
-/** Writes bytes to a console; whole calls of two processors don't mix. */
+/** Writes bytes to a console. Calls of up to 512 bytes are whole; longer ones are cut, between lines if possible, so
+    that interrupts are not kept away for long. */
 VOID HalWriteConsole(HAL_STREAM Stream, const VOID *Bytes, SIZE_T Length);
 
 /** printf for the machine's own messages (RTL's narrow formats); at most 512 bytes a call. */

@@ -23,7 +23,7 @@ NTSTATUS NTAPI KeSaveFloatingPointState(PKFLOATING_SAVE FloatSave)
 /** Undoes KeSaveFloatingPointState. */
 NTSTATUS NTAPI KeRestoreFloatingPointState(PKFLOATING_SAVE FloatSave)
 {
-    ULONG saved = FloatSave->Dummy & 0xFFBF;
+    ULONG saved = FloatSave->Dummy & KiMxCsrMask;
 
     __asm__ volatile("ldmxcsr %0" : : "m"(saved));
     return STATUS_SUCCESS;

@@ -22,6 +22,7 @@
 #define KI_USER_CS 0x33
 #define KI_USER_SS 0x2B
 #define KI_TSS_SELECTOR 0x40
+#define KI_USER_FS 0x53 /* its limit tells the processor number: limit >> 14 */
 
 #define KI_EFLAGS_TF 0x100ULL
 #define KI_EFLAGS_IF 0x200ULL
@@ -148,6 +149,7 @@ C_ASSERT(FIELD_OFFSET(KI_PROCESSOR, Prcb) == 0x180);
 C_ASSERT(FIELD_OFFSET(KI_PROCESSOR, Prcb.Number) == 0x184);
 C_ASSERT(FIELD_OFFSET(KI_PROCESSOR, Prcb.CurrentThread) == 0x188);
 
+extern ULONG KiMxCsrMask; /* the bits of MXCSR that this processor has */
 extern KI_PROCESSOR *KiProcessors[KI_MAXIMUM_PROCESSORS];
 extern volatile KAFFINITY KiActiveAffinity;
 

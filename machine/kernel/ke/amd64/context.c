@@ -57,7 +57,7 @@ VOID KiFrameToContext(const KTRAP_FRAME *Frame, PCONTEXT Context)
     {
         Context->SegDs = KI_USER_SS;
         Context->SegEs = KI_USER_SS;
-        Context->SegFs = 0x53;
+        Context->SegFs = KI_USER_FS;
         Context->SegGs = KI_USER_SS;
     }
     if (KI_HAS(flags, CONTEXT_INTEGER))
@@ -93,7 +93,7 @@ static VOID KiContextToFloat(const CONTEXT *Context, PKTRAP_FRAME Frame, KPROCES
     PKTHREAD thread = KiCurrentThread();
 
     RtlCopyMemory(Frame->Xmm, Context->FltSave.XmmRegisters, sizeof(Frame->Xmm));
-    Frame->MxCsr = Context->MxCsr & 0xFFBF; /* the bits that ldmxcsr accepts everywhere */
+    Frame->MxCsr = Context->MxCsr & KiMxCsrMask; /* ldmxcsr faults on others */
     if (Mode == UserMode && thread->UserFloatSave != NULL)
     {
         XSAVE_FORMAT *area = thread->UserFloatSave;

@@ -31,6 +31,7 @@ C_ASSERT(FIELD_OFFSET(KPCR, UserRsp) == PCR_USER_RSP);
 #define MSR_CSTAR 0xC0000083
 #define MSR_FMASK 0xC0000084
 #define MSR_KERNEL_GS_BASE 0xC0000102
+#define MSR_TSC_AUX 0xC0000103
 #define MSR_SYSENTER_CS 0x174
 
 #define CR0_TS 0x8ULL
@@ -58,6 +59,7 @@ typedef struct _KI_TABLE_REGISTER
 
 static DECLSPEC_ALIGN(4096) KI_GATE KiInterruptTable[256]; /* one for all processors */
 KI_PROCESSOR *KiProcessors[KI_MAXIMUM_PROCESSORS];
+ULONG KiMxCsrMask = 0xFFBF;
 
 extern const UCHAR KiTrapStubs[];
 extern const UCHAR KiSystemCall64[];
@@ -100,6 +102,8 @@ static VOID KiFillDescriptors(PKI_PROCESSOR Processor)
     Processor->Gdt[KI_TSS_SELECTOR / 8] = (sizeof(KI_TSS) - 1) | ((tss & 0xFFFFFF) << 16) | (0x89ULL << 40) |
                                           (((tss >> 24) & 0xFF) << 56);
     Processor->Gdt[KI_TSS_SELECTOR / 8 + 1] = tss >> 32;
+    Processor->Gdt[(KI_USER_FS & ~3) / 8] = 0x0040F30000003C00ULL | (((ULONG64)Processor->Prcb.Number & 3) << 14) |
+                                            (((ULONG64)Processor->Prcb.Number >> 2) << 48);
     Processor->Tss.IoMapBase = sizeof(KI_TSS); /* no ports for user mode */
     for (ULONG i = 0; i < KiIstCount - 1; i++)
     {
@@ -112,6 +116,7 @@ VOID KiInitializeProcessor(PKI_PROCESSOR Processor, ULONG Number, PKTHREAD Idle,
 {
     PKPRCB prcb = &Processor->Prcb;
 
+    prcb->Number = Number;
     KiFillDescriptors(Processor);
     Processor->IdleStack = IdleStackTop;
     Processor->Idle = Idle;
@@ -123,7 +128,6 @@ VOID KiInitializeProcessor(PKI_PROCESSOR Processor, ULONG Number, PKTHREAD Idle,
     Processor->Pcr.MajorVersion = 1;
     Processor->Pcr.MinorVersion = 1;
     prcb->MxCsr = KI_MXCSR_DEFAULT;
-    prcb->Number = Number;
     prcb->CurrentThread = Idle;
     prcb->IdleThread = Idle;
     prcb->Processor = Processor;
@@ -133,6 +137,24 @@ VOID KiInitializeProcessor(PKI_PROCESSOR Processor, ULONG Number, PKTHREAD Idle,
     Processor->Tss.Rsp0 = prcb->RspBase;
     KiInitializeDpcQueue(prcb);
     KiProcessors[Number] = Processor;
+}
+
+/* What programs may read without asking: rdtscp's processor number; and which bits MXCSR has. */
+static VOID KiDescribeToPrograms(ULONG Number)
+{
+    DECLSPEC_ALIGN(16) UCHAR area[512] = {0};
+    ULONG eax, ebx, ecx, edx;
+
+    __asm__("cpuid" : "=a"(eax), "=b"(ebx), "=c"(ecx), "=d"(edx) : "a"(0x80000001), "c"(0));
+    if (edx & (1u << 27))
+    {
+        __writemsr(MSR_TSC_AUX, Number);
+    }
+    __asm__ volatile("fxsave64 %0" : "=m"(area));
+    if (((XSAVE_FORMAT *)area)->MxCsr_Mask != 0)
+    {
+        KiMxCsrMask = ((XSAVE_FORMAT *)area)->MxCsr_Mask;
+    }
 }
 
 /* On the processor itself, interrupts off. */
@@ -170,6 +192,7 @@ VOID KiLoadProcessor(PKI_PROCESSOR Processor)
     }
     __writecr4(cr4);
     __asm__ volatile("clts; fninit; ldmxcsr %0" : : "m"(Processor->Prcb.MxCsr));
+    KiDescribeToPrograms(Processor->Prcb.Number);
 }
 
 /* The parts of a processor that follow its current thread. Dispatcher lock held. */

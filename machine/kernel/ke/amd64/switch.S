@@ -138,7 +138,8 @@ KiRestoreJump:
         .seh_endproc
 
 /*
- * VOID KiReloadSegments(VOID): CS, SS and the data segments from the kernel's own GDT; FS and GS null.
+ * VOID KiReloadSegments(VOID): every segment from the kernel's own GDT. The data segments are user mode's: 64-bit
+ * code does not look at them, so they need not be changed on the way in and out.
  */
         .globl  KiReloadSegments
         .p2align 4
@@ -153,8 +154,8 @@ KiReloadSegments:
         mov     ecx, 0x2B
         mov     ds, ecx
         mov     es, ecx
-        xor     ecx, ecx
-        mov     fs, ecx
         mov     gs, ecx
+        mov     ecx, 0x53
+        mov     fs, ecx
         .byte   0x48, 0xCB /* retfq */
         .seh_endproc
