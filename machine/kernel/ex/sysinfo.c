@@ -40,6 +40,25 @@ typedef struct _EXP_TIME_OF_DAY
     ULONGLONG SleepTimeBias;
 } EXP_TIME_OF_DAY;
 
+/* SYSTEM_PERFORMANCE_INFORMATION; what nobody counts here stays 0. */
+typedef struct _EXP_PERFORMANCE
+{
+    LARGE_INTEGER IdleTime;
+    LARGE_INTEGER Transfers[3];
+    ULONG Operations[3];
+    ULONG AvailablePages;
+    ULONG CommittedPages;
+    ULONG CommitLimit;
+    ULONG PeakCommitment;
+    ULONG Faults[14];
+    ULONG PagedPoolPages;
+    ULONG NonPagedPoolPages;
+    ULONG PoolRequests[4];
+    ULONG FreeSystemPtes;
+    ULONG Others[42];
+} EXP_PERFORMANCE;
+C_ASSERT(sizeof(EXP_PERFORMANCE) == 312);
+
 /* RTL_PROCESS_MODULE_INFORMATION as published by NT. */
 typedef struct _EXP_MODULE
 {
@@ -114,6 +133,22 @@ static NTSTATUS ExpQueryBasic(PVOID Target, ULONG Length, PULONG ReturnLength)
     return ExpCopyOut(Target, Length, ReturnLength, &basic, sizeof(basic));
 }
 
+static NTSTATUS ExpQueryPerformance(PVOID Target, ULONG Length, PULONG ReturnLength)
+{
+    EXP_PERFORMANCE performance = {0};
+    MM_MEMORY_COUNTS counts;
+
+    MmQueryMemoryCounts(&counts);
+    performance.AvailablePages = (ULONG)counts.Available;
+    performance.CommittedPages = (ULONG)counts.Committed;
+    performance.CommitLimit = (ULONG)counts.CommitLimit;
+    performance.PeakCommitment = (ULONG)counts.PeakCommitted;
+    performance.PagedPoolPages = (ULONG)counts.PagedPool;
+    performance.NonPagedPoolPages = (ULONG)counts.NonPagedPool;
+    performance.FreeSystemPtes = (ULONG)counts.FreeSystemPtes;
+    return ExpCopyOut(Target, Length, ReturnLength, &performance, sizeof(performance));
+}
+
 static NTSTATUS ExpQueryTimeOfDay(PVOID Target, ULONG Length, PULONG ReturnLength)
 {
     EXP_TIME_OF_DAY time = {0};
@@ -180,6 +215,8 @@ NTSTATUS NTAPI NtQuerySystemInformation(ULONG SystemInformationClass, PVOID Syst
     {
     case ExpSystemBasic:
         return ExpQueryBasic(SystemInformation, Length, ReturnLength);
+    case ExpSystemPerformance:
+        return ExpQueryPerformance(SystemInformation, Length, ReturnLength);
     case ExpSystemTimeOfDay:
         return ExpQueryTimeOfDay(SystemInformation, Length, ReturnLength);
     case ExpSystemModules:

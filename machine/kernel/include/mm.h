@@ -110,6 +110,14 @@ VOID MmQueryLeftovers(MM_LEFTOVERS *Leftovers);
 /** Pool blocks allocated from here on by code outside the kernel image count as drivers'. */
 VOID MmPrintLeftoverPool(VOID);                   /* one line per block: tag, size, caller */
 VOID MmCountMdl(LONG Delta);
+
+typedef struct _MM_MEMORY_COUNTS /* pages */
+{
+    ULONG64 Available, Committed, CommitLimit, PeakCommitted, NonPagedPool, PagedPool, FreeSystemPtes;
+} MM_MEMORY_COUNTS;
+/** Counts of the moment for SystemPerformanceInformation; pools in addresses, guard pages included. Any IRQL. */
+VOID MmQueryMemoryCounts(MM_MEMORY_COUNTS *Counts);
+
 /**
  * Blocks (and bytes) of pool that code of an image allocated and has not freed: verifier rule C4/62 at unload.
  * PASSIVE_LEVEL.

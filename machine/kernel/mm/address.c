@@ -170,6 +170,17 @@ VOID MmQueryLeftovers(MM_LEFTOVERS *Leftovers)
     Leftovers->MdlsAllocated = MiCounters.Mdls;
 }
 
+VOID MmQueryMemoryCounts(MM_MEMORY_COUNTS *Counts)
+{
+    Counts->Available = (ULONG64)MiFreePageCount;
+    Counts->Committed = (ULONG64)MiCounters.CommittedPages;
+    Counts->PeakCommitted = (ULONG64)MiCounters.PeakCommittedPages;
+    Counts->CommitLimit = MiCommitLimit;
+    Counts->NonPagedPool = MiNonPagedRegion.Pages - (ULONG)MiNonPagedRegion.Free; /* with its guard pages */
+    Counts->PagedPool = MiPagedRegion.Pages - (ULONG)MiPagedRegion.Free;
+    Counts->FreeSystemPtes = (ULONG)MiSystemPtes.Free;
+}
+
 /*
  * Low-resource simulation: option=lowres:N fails every Nth request of the kinds that may fail.
  */

@@ -443,7 +443,7 @@ typedef struct _MI_COUNTERS
     volatile LONG64 LockedPages, SystemMappings, UserMappings, MdlPages, Contiguous, IoSpaceMappings, ReservedMappings,
         Mdls;
     volatile LONG64 DriverBlocks, DriverBytes;
-    volatile LONG64 CommittedPages;
+    volatile LONG64 CommittedPages, PeakCommittedPages;
 } MI_COUNTERS;
 extern MI_COUNTERS MiCounters;
 extern BOOLEAN MiTrackLocks;   /* captured from VF when MM starts */

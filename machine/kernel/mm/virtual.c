@@ -15,6 +15,10 @@ BOOLEAN MiChargeCommit(SIZE_T Pages)
         InterlockedAdd64(&MiCounters.CommittedPages, -(LONG64)Pages);
         return FALSE;
     }
+    if (now > MiCounters.PeakCommittedPages)
+    {
+        MiCounters.PeakCommittedPages = now; /* two at once may lose the higher one: it is a statistic */
+    }
     return TRUE;
 }
 
