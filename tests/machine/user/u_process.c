@@ -64,7 +64,8 @@ static DWORD Finish(PROCESS_INFORMATION *Information)
 
     CHECK_EQUAL(WaitForSingleObject(Information->hProcess, 30000), WAIT_OBJECT_0);
     CHECK(GetExitCodeProcess(Information->hProcess, &code));
-    CHECK_EQUAL(WaitForSingleObject(Information->hThread, 0), WAIT_OBJECT_0);
+    /* The process is signalled by its last thread, which is itself signalled a moment later, when it has gone. */
+    CHECK_EQUAL(WaitForSingleObject(Information->hThread, 30000), WAIT_OBJECT_0);
     CloseHandle(Information->hThread);
     CloseHandle(Information->hProcess);
     return code;
