@@ -169,6 +169,10 @@ VOID PsReapThread(PKTHREAD Thread);
  */
 VOID NTAPI KeReaperThread(PVOID Context);
 
+/** Shutdown: waits until every user thread there was has been reaped, a second at most. PASSIVE_LEVEL; FALSE: some are
+    left. */
+BOOLEAN KeWaitForUserThreads(VOID);
+
 VOID KeRundownThread(VOID);                 /* abandons owned mutants; bug check if owned by kernel code at exit */
 ULONG KeSuspendThread(PKTHREAD Thread);     /* previous count; raises STATUS_SUSPEND_COUNT_EXCEEDED */
 ULONG KeResumeThread(PKTHREAD Thread);

@@ -32,12 +32,12 @@ typedef struct _MM_LEFTOVERS
     LONG64 SystemMappings;         /* kernel views of MDLs */
     LONG64 UserMappings;           /* user views of MDLs */
     LONG64 MdlPages;               /* pages out from MmAllocatePagesForMdl* */
-    LONG64 PoolBlocks;             /* blocks allocated by drivers since the baseline, any tag of theirs */
+    LONG64 PoolBlocks;             /* allocated by code of drivers, not of the kernel */
     LONG64 PoolBytes;
     LONG64 Contiguous;             /* contiguous and noncached blocks */
     LONG64 IoSpaceMappings;
     LONG64 ReservedMappings;       /* MmAllocateMappingAddress */
-    LONG64 MdlsAllocated;          /* IoAllocateMdl minus IoFreeMdl (kept by IO through MmCountMdl) */
+    LONG64 MdlsAllocated;          /* IoAllocateMdl minus IoFreeMdl */
 } MM_LEFTOVERS;
 
 /* ---- start ---- */
@@ -107,9 +107,8 @@ NTSTATUS MmMapSection(PVOID Section, PVOID *Base, SIZE_T *Size, ULONG64 Offset, 
 
 /* ---- leftovers ---- */
 VOID MmQueryLeftovers(MM_LEFTOVERS *Leftovers);
-/** Pool blocks allocated from here on by code outside the kernel image count as drivers'. */
-VOID MmPrintLeftoverPool(VOID);                   /* one line per block: tag, size, caller */
-VOID MmCountMdl(LONG Delta);
+/** One line per pool block that a driver's code allocated and has not freed: tag, size, caller. The machine at rest. */
+VOID MmPrintLeftoverPool(VOID);
 
 typedef struct _MM_MEMORY_COUNTS /* pages */
 {
@@ -124,7 +123,7 @@ VOID MmQueryMemoryCounts(MM_MEMORY_COUNTS *Counts);
  */
 LONG64 MmCountImagePool(PVOID Base, SIZE_T Size, PLONG64 Bytes);
 
-/** Copies without trusting either side: FALSE with the status if a page cannot be read or written. <= APC_LEVEL. */
+/** Copies without trusting either side; see vmapi.c. IRQL <= APC_LEVEL. */
 NTSTATUS MmCopyVirtualMemory(PEPROCESS From, PVOID Source, PEPROCESS To, PVOID Target, SIZE_T Size,
                              KPROCESSOR_MODE Mode, PSIZE_T Copied);
 

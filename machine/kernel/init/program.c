@@ -217,6 +217,7 @@ DECLSPEC_NORETURN VOID InitpShutDown(NTSTATUS ExitStatus)
     LONG64 mappings, locked, pool, other;
     ULONG loaded;
 
+    KeWaitForUserThreads(); /* what they held goes as they are reaped */
     IoShutdownSystem(); /* for drivers that stay */
     ExDrainWorkQueues();
     loaded = InitpNameLoadedDrivers();

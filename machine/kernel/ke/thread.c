@@ -116,6 +116,8 @@ ULONG KeForceResumeThread(PKTHREAD Thread)
 
 /* ---- birth and death ---- */
 
+static volatile LONG KiUserThreads; /* started and not yet reaped */
+
 /* Described in ke.h. */
 VOID KeInitializeThread(PKTHREAD Thread, PVOID KernelStack, PKI_SYSTEM_ROUTINE SystemRoutine,
                         PKSTART_ROUTINE StartRoutine, PVOID StartContext, const CONTEXT *UserContext, PVOID Teb,
@@ -149,8 +151,13 @@ VOID KeInitializeThread(PKTHREAD Thread, PVOID KernelStack, PKI_SYSTEM_ROUTINE S
 /** Lets an initialised thread run for the first time. IRQL: <= DISPATCH_LEVEL. */
 VOID KeStartThread(PKTHREAD Thread)
 {
-    BOOLEAN on = KiLockDispatcher();
+    BOOLEAN on;
 
+    if (!Thread->SystemThread)
+    {
+        InterlockedIncrement(&KiUserThreads);
+    }
+    on = KiLockDispatcher();
     InsertTailList(&Thread->Process->ThreadListHead, &Thread->ThreadListEntry);
     Thread->NextProcessor = KiPrcb()->Number;
     Thread->IdealProcessor = Thread->NextProcessor;
@@ -192,6 +199,7 @@ VOID NTAPI KeReaperThread(PVOID Context)
         {
             BOOLEAN on = KiLockDispatcher();
             PKTHREAD thread = NULL;
+            BOOLEAN user;
 
             if (!IsListEmpty(&KiReaperListHead))
             {
@@ -202,9 +210,27 @@ VOID NTAPI KeReaperThread(PVOID Context)
             {
                 break;
             }
+            user = !thread->SystemThread;
             PsReapThread(thread);
+            if (user)
+            {
+                InterlockedDecrement(&KiUserThreads);
+            }
         }
     }
+}
+
+/* Described in ke.h. */
+BOOLEAN KeWaitForUserThreads(VOID)
+{
+    LARGE_INTEGER pause;
+
+    pause.QuadPart = -10000;
+    for (ULONG i = 0; KiUserThreads != 0 && i < 1000; i++)
+    {
+        KeDelayExecutionThread(KernelMode, FALSE, &pause);
+    }
+    return KiUserThreads == 0;
 }
 
 /* ---- priority ---- */

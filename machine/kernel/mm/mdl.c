@@ -18,11 +18,6 @@
 
 static MI_CACHE MipMdlCache = {.Size = sizeof(MDL) + MI_FIXED_MDL_PAGES * sizeof(PFN_NUMBER), .Tag = MI_MDL_TAG};
 
-VOID MmCountMdl(LONG Delta)
-{
-    InterlockedAdd64(&MiCounters.Mdls, Delta);
-}
-
 /**
  * Bytes that an MDL needs for a buffer: the fixed part and one PFN per page that the buffer touches. Any IRQL.
  */

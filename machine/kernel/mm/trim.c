@@ -97,16 +97,20 @@ static BOOLEAN MipMayTrim(ULONG64 Entry)
 /* Random enough to surprise code that did not lock; not a secret. */
 static BOOLEAN MipChosen(ULONG OneIn)
 {
-    static ULONG64 state = 88172645463325252ULL;
+    static ULONG64 state = 88172645463325252ULL; /* the trimmer thread's alone: others take every page */
 
+    if (OneIn <= 1)
+    {
+        return TRUE;
+    }
     state ^= state << 13;
     state ^= state >> 7;
     state ^= state << 17;
-    return OneIn <= 1 || state % OneIn == 0;
+    return state % OneIn == 0;
 }
 
 /*
- * Walks the process and takes pages: with Old, those not accessed since the last walk; with OneIn, one in so many.
+ * Walks the process and takes pages: with Unused, those not accessed since the last walk; with OneIn, one in so many.
  */
 static SIZE_T MipTrim(PEPROCESS Process, SIZE_T Wanted, BOOLEAN Unused, ULONG OneIn)
 {
