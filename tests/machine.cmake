@@ -77,29 +77,3 @@ machine_test(machine.refused.import STATUS 202 SAYS "NoKernelHasThisRoutine" RUN
 machine_test(machine.refused.entry STATUS 202 SAYS "failentry.sys.*0xC00000A3" RUN failentry.sys u_crash.exe)
 file(WRITE ${PROJECT_BINARY_DIR}/text.sys "This is no driver.\n")
 machine_test(machine.refused.text STATUS 202 SAYS "text.sys" RUN ${PROJECT_BINARY_DIR}/text.sys u_crash.exe)
-
-# The rules that misuse.sys breaks, and the bug check of each.
-file(STRINGS ${PROJECT_SOURCE_DIR}/tests/misuse/rules/rules.def rules REGEX "^RULE\\(")
-foreach(line IN LISTS rules)
-    string(REGEX MATCH "^RULE\\(([a-z_]+), \"([^\"]+)\"" ok "${line}")
-    if(ok)
-        machine_test(misuse.${CMAKE_MATCH_1} STATUS 203 SAYS "^ntrun: blue screen: bug check ${CMAKE_MATCH_2}( |$)"
-            RUN misuse.sys misuse.exe ${CMAKE_MATCH_1})
-    endif()
-endforeach()
-machine_test(misuse.pool_leak STATUS 206 SAYS "pool left: .* 1234 bytes, nonpaged, tag 'Mess'.*misuse.sys"
-    RUN misuse.sys misuse.exe pool_leak)
-machine_test(misuse.blame STATUS 203 SAYS "caused by misuse.sys" RUN misuse.sys misuse.exe unhandled)
-machine_test(misuse.words STATUS 203 SAYS "SYSTEM_SERVICE_EXCEPTION" RUN misuse.sys misuse.exe unhandled)
-
-# Without the verifier's checks the machine finds the same at another place, or at the end.
-machine_test(misuse.unchecked.unlock OPTIONS --option noverifier STATUS 203 SAYS "bug check 76 1 "
-    RUN misuse.sys misuse.exe unlock_twice)
-machine_test(misuse.unchecked.unmap OPTIONS --option noverifier STATUS 203 SAYS "bug check d[a7] "
-    RUN misuse.sys misuse.exe unmap_twice)
-machine_test(misuse.unchecked.view OPTIONS --option noverifier STATUS 203 SAYS "bug check d7 "
-    RUN misuse.sys misuse.exe unmap_user_wrong)
-machine_test(misuse.unchecked.wait OPTIONS --option noverifier STATUS 203 SAYS "bug check (a|b8) "
-    RUN misuse.sys misuse.exe wait_raised)
-machine_test(misuse.unchecked.irql OPTIONS --option noverifier STATUS 203 SAYS "bug check 4a "
-    RUN misuse.sys misuse.exe return_raised)

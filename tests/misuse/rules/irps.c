@@ -2,28 +2,62 @@
 /* Mistakes with requests. */
 #include "misuse.h"
 
-VOID Misuse_complete_twice(MISUSE_CONTEXT *Context)
+static VOID Complete(MISUSE_CONTEXT *Context, NTSTATUS Status)
 {
-    Context->Irp->IoStatus.Status = STATUS_SUCCESS;
-    IoCompleteRequest(Context->Irp, IO_NO_INCREMENT);
+    Context->Irp->IoStatus.Status = Status;
     IoCompleteRequest(Context->Irp, IO_NO_INCREMENT);
     Context->Completed = TRUE;
 }
 
-VOID Misuse_no_location(MISUSE_CONTEXT *Context)
+MISUSE(complete_twice)
+{
+    Complete(Context, STATUS_SUCCESS);
+    Complete(Context, STATUS_SUCCESS);
+}
+
+CORRECT(complete_twice)
+{
+    Complete(Context, STATUS_SUCCESS);
+}
+
+/* The only location is used up, as if a driver had forgotten to count itself. */
+MISUSE(no_location)
 {
     PIRP irp = IoAllocateIrp(1, FALSE);
 
+    MisuseNote("sent", (ULONG_PTR)irp);
     IoGetNextIrpStackLocation(irp)->MajorFunction = IRP_MJ_CREATE;
-    IoSetNextIrpStackLocation(irp); /* the only location is used up, as if a driver had forgotten to count itself */
+    IoSetNextIrpStackLocation(irp);
     IoCallDriver(Context->Device, irp);
 }
 
-VOID Misuse_complete_pended(MISUSE_CONTEXT *Context)
+static NTSTATUS NTAPI KeepIrp(PDEVICE_OBJECT Device, PIRP Irp, PVOID Event)
 {
-    Context->Irp->IoStatus.Status = STATUS_PENDING;
-    IoCompleteRequest(Context->Irp, IO_NO_INCREMENT);
-    Context->Completed = TRUE;
+    KeSetEvent(Event, IO_NO_INCREMENT, FALSE);
+    return STATUS_MORE_PROCESSING_REQUIRED;
+}
+
+CORRECT(no_location)
+{
+    PIRP irp = IoAllocateIrp(Context->Device->StackSize, FALSE);
+    KEVENT done;
+
+    KeInitializeEvent(&done, NotificationEvent, FALSE);
+    IoGetNextIrpStackLocation(irp)->MajorFunction = IRP_MJ_CREATE;
+    IoSetCompletionRoutine(irp, KeepIrp, &done, TRUE, TRUE, TRUE);
+    IoCallDriver(Context->Device, irp);
+    KeWaitForSingleObject(&done, Executive, KernelMode, FALSE, NULL);
+    IoFreeIrp(irp);
+}
+
+MISUSE(complete_pended)
+{
+    Complete(Context, STATUS_PENDING);
+}
+
+CORRECT(complete_pended)
+{
+    Complete(Context, STATUS_SUCCESS);
 }
 
 static VOID NTAPI NeverCancel(PDEVICE_OBJECT Device, PIRP Irp)
@@ -31,17 +65,27 @@ static VOID NTAPI NeverCancel(PDEVICE_OBJECT Device, PIRP Irp)
     IoReleaseCancelSpinLock(Irp->CancelIrql);
 }
 
-VOID Misuse_complete_with_cancel_routine(MISUSE_CONTEXT *Context)
+MISUSE(complete_with_cancel_routine)
 {
     IoSetCancelRoutine(Context->Irp, NeverCancel);
-    Context->Irp->IoStatus.Status = STATUS_SUCCESS;
-    IoCompleteRequest(Context->Irp, IO_NO_INCREMENT);
-    Context->Completed = TRUE;
+    Complete(Context, STATUS_SUCCESS);
+}
+
+CORRECT(complete_with_cancel_routine)
+{
+    IoSetCancelRoutine(Context->Irp, NeverCancel);
+    IoSetCancelRoutine(Context->Irp, NULL);
+    Complete(Context, STATUS_SUCCESS);
 }
 
 /* More bytes than the caller's buffer has: they would come from behind the system buffer. */
-VOID Misuse_complete_too_much(MISUSE_CONTEXT *Context)
+MISUSE(complete_too_much)
 {
-    Context->Irp->IoStatus.Status = STATUS_SUCCESS;
     Context->Irp->IoStatus.Information = 100000;
+}
+
+CORRECT(complete_too_much)
+{
+    Context->Irp->IoStatus.Information =
+        IoGetCurrentIrpStackLocation(Context->Irp)->Parameters.DeviceIoControl.OutputBufferLength;
 }

@@ -1,24 +1,45 @@
 /* SPDX-License-Identifier: MIT */
-/* Mistakes with the IRQL, locks, and memory that is not there. */
+/* Mistakes with the IRQL and with locks. */
 #include "misuse.h"
 
 /* The headers' own KeLowerIrql writes CR8 and checks nothing; drivers of older kits import this. */
 NTKERNELAPI VOID FASTCALL KfLowerIrql(KIRQL NewIrql);
 
-VOID Misuse_lower_to_higher(MISUSE_CONTEXT *Context)
+MISUSE(lower_to_higher)
 {
     KfLowerIrql(DISPATCH_LEVEL);
 }
 
-VOID Misuse_wait_raised(MISUSE_CONTEXT *Context)
+CORRECT(lower_to_higher)
+{
+    KIRQL irql;
+
+    KeRaiseIrql(DISPATCH_LEVEL, &irql);
+    KfLowerIrql(irql);
+}
+
+static VOID WaitAt(KIRQL Irql, PLARGE_INTEGER Timeout)
 {
     KEVENT event;
     KIRQL irql;
 
     KeInitializeEvent(&event, NotificationEvent, FALSE);
-    KeRaiseIrql(DISPATCH_LEVEL, &irql);
-    KeWaitForSingleObject(&event, Executive, KernelMode, FALSE, NULL);
+    MisuseNote("event", (ULONG_PTR)&event);
+    KeRaiseIrql(Irql, &irql);
+    KeWaitForSingleObject(&event, Executive, KernelMode, FALSE, Timeout);
     KeLowerIrql(irql);
+}
+
+MISUSE(wait_raised)
+{
+    WaitAt(DISPATCH_LEVEL, NULL);
+}
+
+CORRECT(wait_raised)
+{
+    LARGE_INTEGER none = {.QuadPart = 0};
+
+    WaitAt(DISPATCH_LEVEL, &none); /* that only asks */
 }
 
 static VOID NTAPI WaitHere(PKDPC Dpc, PVOID Context, PVOID Argument1, PVOID Argument2)
@@ -28,103 +49,88 @@ static VOID NTAPI WaitHere(PKDPC Dpc, PVOID Context, PVOID Argument1, PVOID Argu
     KeDelayExecutionThread(KernelMode, FALSE, &time);
 }
 
-VOID Misuse_wait_in_dpc(MISUSE_CONTEXT *Context)
+static VOID NTAPI SetEventHere(PKDPC Dpc, PVOID Context, PVOID Argument1, PVOID Argument2)
+{
+    KeSetEvent(Context, IO_NO_INCREMENT, FALSE);
+}
+
+MISUSE(wait_in_dpc)
 {
     static KDPC dpc;
 
+    MisuseNote("dpc", (ULONG_PTR)&dpc);
     KeInitializeDpc(&dpc, WaitHere, NULL);
     KeInsertQueueDpc(&dpc, NULL, NULL);
     KeFlushQueuedDpcs();
 }
 
-VOID Misuse_spin_lock_twice(MISUSE_CONTEXT *Context)
+CORRECT(wait_in_dpc)
 {
-    static KSPIN_LOCK lock;
-    KIRQL irql;
+    static KDPC dpc;
+    static KEVENT event;
 
-    KeInitializeSpinLock(&lock);
-    KeAcquireSpinLock(&lock, &irql);
-    KeAcquireSpinLockAtDpcLevel(&lock);
+    KeInitializeEvent(&event, NotificationEvent, FALSE);
+    KeInitializeDpc(&dpc, SetEventHere, &event);
+    KeInsertQueueDpc(&dpc, NULL, NULL);
+    KeWaitForSingleObject(&event, Executive, KernelMode, FALSE, NULL);
+    KeFlushQueuedDpcs();
 }
 
-VOID Misuse_spin_lock_not_held(MISUSE_CONTEXT *Context)
+static KSPIN_LOCK Lock;
+
+MISUSE(spin_lock_twice)
 {
-    static KSPIN_LOCK lock;
     KIRQL irql;
 
-    KeInitializeSpinLock(&lock);
+    MisuseNote("lock", (ULONG_PTR)&Lock);
+    KeAcquireSpinLock(&Lock, &irql);
+    KeAcquireSpinLockAtDpcLevel(&Lock);
+}
+
+CORRECT(spin_lock_twice)
+{
+    KIRQL irql;
+
+    KeAcquireSpinLock(&Lock, &irql);
+    KeReleaseSpinLock(&Lock, irql);
+}
+
+MISUSE(spin_lock_not_held)
+{
+    KIRQL irql;
+
+    MisuseNote("lock", (ULONG_PTR)&Lock);
     KeRaiseIrql(DISPATCH_LEVEL, &irql);
-    KeReleaseSpinLock(&lock, irql);
+    KeReleaseSpinLock(&Lock, irql);
 }
 
-static VOID Touch(volatile UCHAR *Address, BOOLEAN Write)
+CORRECT(spin_lock_not_held)
 {
-    KIRQL irql;
-
-    KeRaiseIrql(DISPATCH_LEVEL, &irql);
-    if (Write)
-    {
-        *Address = 1;
-    }
-    else
-    {
-        (void)*Address;
-    }
-    KeLowerIrql(irql);
+    Correct_spin_lock_twice(Context);
 }
 
-/* A page of the program that was never touched is not there, and cannot come at DISPATCH_LEVEL. */
-VOID Misuse_touch_paged_raised(MISUSE_CONTEXT *Context)
-{
-    Touch(Context->User, FALSE);
-}
-
-VOID Misuse_touch_null_raised(MISUSE_CONTEXT *Context)
-{
-    Touch((PUCHAR)0x18, FALSE);
-}
-
-VOID Misuse_write_null_raised(MISUSE_CONTEXT *Context)
-{
-    Touch((PUCHAR)0x18, TRUE);
-}
-
-static volatile UCHAR *BadKernelAddress(VOID)
-{
-    return (volatile UCHAR *)0xFFFFF00000001234;
-}
-
-VOID Misuse_touch_bad_kernel(MISUSE_CONTEXT *Context)
-{
-    (void)*BadKernelAddress();
-}
-
-/* No __try catches that. */
-VOID Misuse_touch_bad_kernel_in_try(MISUSE_CONTEXT *Context)
-{
-    __try
-    {
-        (void)*BadKernelAddress();
-    }
-    __except (EXCEPTION_EXECUTE_HANDLER)
-    {
-        DbgPrint("misuse: the fault was caught, which it must not be\n");
-    }
-}
-
-VOID Misuse_write_code(MISUSE_CONTEXT *Context)
-{
-    *(volatile UCHAR *)(ULONG_PTR)Misuse_write_code = 0x90;
-}
-
-VOID Misuse_return_raised(MISUSE_CONTEXT *Context)
+MISUSE(return_raised)
 {
     KIRQL irql;
 
     KeRaiseIrql(APC_LEVEL, &irql);
 }
 
-VOID Misuse_return_in_region(MISUSE_CONTEXT *Context)
+CORRECT(return_raised)
+{
+    KIRQL irql;
+
+    KeRaiseIrql(APC_LEVEL, &irql);
+    KeLowerIrql(irql);
+}
+
+MISUSE(return_in_region)
 {
     KeEnterCriticalRegion();
+}
+
+CORRECT(return_in_region)
+{
+    KeEnterCriticalRegion();
+    KeLeaveCriticalRegion();
 }

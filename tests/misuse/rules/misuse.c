@@ -1,21 +1,30 @@
 /* SPDX-License-Identifier: MIT */
-/* misuse.sys: the device, the choice of the rule to break, and what the rules have in common. */
+/* misuse.sys: the device, the choice of the rule, and what the rules have in common. */
 #include "misuse.h"
+
+typedef VOID MISUSE_ROUTINE(MISUSE_CONTEXT *Context);
 
 typedef struct _MISUSE_RULE
 {
     PCSTR Name;
-    VOID (*Routine)(MISUSE_CONTEXT *Context);
+    MISUSE_ROUTINE *Break, *Correct;
 } MISUSE_RULE;
 
 static const MISUSE_RULE Rules[] = {
-#define RULE(name, expected) {#name, Misuse_##name},
+#define RULE(name, stop, options, source, words) {#name, Misuse_##name, Correct_##name},
+#define ALSO(name, variant, stop, options, source, words)
 #include "rules.def"
 #undef RULE
+#undef ALSO
 };
 
 VOID (*MisuseAtUnload)(VOID);
 static UNICODE_STRING Link = RTL_CONSTANT_STRING(L"\\DosDevices\\Misuse");
+
+VOID MisuseNote(PCSTR Name, ULONG_PTR Value)
+{
+    DbgPrint("misuse: $%s = %llx\n", Name, Value);
+}
 
 PVOID MisusePool(SIZE_T Size)
 {
@@ -25,56 +34,110 @@ PVOID MisusePool(SIZE_T Size)
     {
         ExRaiseStatus(STATUS_INSUFFICIENT_RESOURCES);
     }
+    MisuseNote("pool", (ULONG_PTR)block);
     return block;
+}
+
+VOID MisuseFree(PVOID Block)
+{
+    ExFreePoolWithTag(Block, MISUSE_TAG);
+}
+
+PMDL MisuseMdl(PVOID Buffer, ULONG Length)
+{
+    PMDL mdl = IoAllocateMdl(Buffer, Length, FALSE, FALSE, NULL);
+
+    if (mdl == NULL)
+    {
+        ExRaiseStatus(STATUS_INSUFFICIENT_RESOURCES);
+    }
+    MisuseNote("mdl", (ULONG_PTR)mdl);
+    return mdl;
 }
 
 PMDL MisuseLocked(MISUSE_CONTEXT *Context, BOOLEAN Map)
 {
-    PMDL mdl = IoAllocateMdl(Context->User, 2 * PAGE_SIZE, FALSE, FALSE, NULL);
+    PMDL mdl = MisuseMdl(Context->User, MISUSE_USER_PAGES * PAGE_SIZE);
 
     MmProbeAndLockPages(mdl, UserMode, IoWriteAccess);
-    if (Map && MmGetSystemAddressForMdlSafe(mdl, NormalPagePriority) == NULL)
+    MisuseNote("pfn", MmGetMdlPfnArray(mdl)[0]);
+    if (Map)
     {
-        ExRaiseStatus(STATUS_INSUFFICIENT_RESOURCES);
+        PVOID va = MmGetSystemAddressForMdlSafe(mdl, NormalPagePriority);
+
+        if (va == NULL)
+        {
+            ExRaiseStatus(STATUS_INSUFFICIENT_RESOURCES);
+        }
+        MisuseNote("va", (ULONG_PTR)va);
     }
     return mdl;
 }
 
-static NTSTATUS Break(MISUSE_CONTEXT *Context, PCSTR Name, ULONG Length)
+VOID MisuseUnlock(PMDL Mdl)
 {
-    SIZE_T size = 2 * PAGE_SIZE;
-    PVOID user = NULL;
-    NTSTATUS status =
-        ZwAllocateVirtualMemory(NtCurrentProcess(), &user, 0, &size, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+    MmUnlockPages(Mdl);
+    IoFreeMdl(Mdl);
+}
 
+static const MISUSE_RULE *FindRule(PCSTR Name, ULONG Length)
+{
+    for (ULONG i = 0; i < RTL_NUMBER_OF(Rules); i++)
+    {
+        if (strlen(Rules[i].Name) == Length && memcmp(Rules[i].Name, Name, Length) == 0)
+        {
+            return &Rules[i];
+        }
+    }
+    return NULL;
+}
+
+static NTSTATUS Act(MISUSE_CONTEXT *Context, ULONG Code, PCSTR Name, ULONG Length)
+{
+    const MISUSE_RULE *rule = FindRule(Name, Length);
+    SIZE_T size = MISUSE_USER_PAGES * PAGE_SIZE;
+    PVOID user = NULL;
+    NTSTATUS status;
+
+    if (rule == NULL)
+    {
+        return STATUS_NOT_FOUND;
+    }
+    status = ZwAllocateVirtualMemory(NtCurrentProcess(), &user, 0, &size, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
     if (!NT_SUCCESS(status))
     {
         return status;
     }
     Context->User = user;
-    for (ULONG i = 0; i < RTL_NUMBER_OF(Rules); i++)
+    DbgPrint("misuse: %s, %s\n", rule->Name, Code == MISUSE_BREAK ? "broken" : "kept");
+    MisuseNote("user", (ULONG_PTR)user);
+    MisuseNote("process", (ULONG_PTR)PsGetCurrentProcess());
+    MisuseNote("thread", (ULONG_PTR)PsGetCurrentThread());
+    MisuseNote("irp", (ULONG_PTR)Context->Irp);
+    MisuseNote("device", (ULONG_PTR)Context->Device);
+    if (Code == MISUSE_BREAK)
     {
-        if (strlen(Rules[i].Name) == Length && memcmp(Rules[i].Name, Name, Length) == 0)
-        {
-            DbgPrint("misuse: %s\n", Rules[i].Name);
-            Rules[i].Routine(Context);
-            return Context->Status;
-        }
+        rule->Break(Context);
+        return Context->Status;
     }
-    return STATUS_NOT_FOUND;
+    rule->Correct(Context);
+    size = 0;
+    status = ZwFreeVirtualMemory(NtCurrentProcess(), &user, &size, MEM_RELEASE);
+    return NT_SUCCESS(Context->Status) ? status : Context->Status;
 }
 
 static NTSTATUS NTAPI Control(PDEVICE_OBJECT Device, PIRP Irp)
 {
     PIO_STACK_LOCATION stack = IoGetCurrentIrpStackLocation(Irp);
+    ULONG code = stack->Parameters.DeviceIoControl.IoControlCode;
     MISUSE_CONTEXT context = {.Irp = Irp, .Device = Device, .Status = STATUS_SUCCESS};
     NTSTATUS status = STATUS_INVALID_DEVICE_REQUEST;
 
     Irp->IoStatus.Information = 0;
-    if (stack->Parameters.DeviceIoControl.IoControlCode == MISUSE_BREAK &&
-        stack->Parameters.DeviceIoControl.InputBufferLength != 0)
+    if (code == MISUSE_BREAK || code == MISUSE_CORRECT)
     {
-        status = Break(&context, Irp->AssociatedIrp.SystemBuffer, stack->Parameters.DeviceIoControl.InputBufferLength);
+        status = Act(&context, code, Irp->AssociatedIrp.SystemBuffer,
+                     stack->Parameters.DeviceIoControl.InputBufferLength);
     }
     if (!context.Completed)
     {
@@ -124,5 +187,7 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING RegistryPath)
     Driver->MajorFunction[IRP_MJ_CLOSE] = CreateClose;
     Driver->MajorFunction[IRP_MJ_DEVICE_CONTROL] = Control;
     Driver->DriverUnload = Unload;
+    MisuseNote("driver", (ULONG_PTR)Driver->DriverStart);
+    MisuseNote("driver-end", (ULONG_PTR)Driver->DriverStart + Driver->DriverSize);
     return STATUS_SUCCESS;
 }

@@ -1,33 +1,54 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * misuse.sys breaks one rule of the kernel per request; the machine must stop with the bug check that Windows, or its
- * Driver Verifier, has for it. A mistake is a routine Misuse_<name>; rules.def says what it must bring.
+ * Driver Verifier, has for it. Beside each mistake MISUSE(name) stands CORRECT(name), the same work as it should be
+ * done, which must end well and leave nothing. rules.def says what each mistake must bring.
  */
 #pragma once
 
 #include <ntifs.h>
+#include "codes.h"
 
-#define MISUSE_BREAK CTL_CODE(FILE_DEVICE_UNKNOWN, 0xB00, METHOD_BUFFERED, FILE_ANY_ACCESS) /* input: the rule's name */
+#ifndef MdlMappingNoWrite /* words the driver kit's headers of mingw lack */
+#define MdlMappingNoWrite 0x80000000u
+#define MdlMappingNoExecute 0x40000000u
+#endif
+
 #define MISUSE_TAG 'sseM'
+#define MISUSE_USER_PAGES 2
 
 typedef struct _MISUSE_CONTEXT
 {
     PIRP Irp;
     PDEVICE_OBJECT Device;
-    PUCHAR User;            /* two pages of the program's memory, writable */
-    BOOLEAN Completed;      /* set by a rule that has completed the request itself */
-    NTSTATUS Status;        /* of the request if the rule let it live */
-    VOID (*AtUnload)(VOID); /* what to do wrong when the driver is unloaded */
+    PUCHAR User;       /* MISUSE_USER_PAGES of the program's memory, writable, never touched */
+    BOOLEAN Completed; /* set by a rule that has completed the request itself */
+    NTSTATUS Status;   /* of the request if the rule let it live */
 } MISUSE_CONTEXT;
 
-#define RULE(name, expected) VOID Misuse_##name(MISUSE_CONTEXT *Context);
+#define MISUSE(name) VOID Misuse_##name(MISUSE_CONTEXT *Context)
+#define CORRECT(name) VOID Correct_##name(MISUSE_CONTEXT *Context)
+
+#define RULE(name, stop, options, source, words) MISUSE(name); CORRECT(name);
+#define ALSO(name, variant, stop, options, source, words)
 #include "rules.def"
 #undef RULE
+#undef ALSO
 
+/** What to do when the driver is unloaded; by default nothing but what every driver must. */
 extern VOID (*MisuseAtUnload)(VOID);
 
-/** A locked and mapped MDL of the program's memory. */
-PMDL MisuseLocked(MISUSE_CONTEXT *Context, BOOLEAN Map);
-/** Nonpaged pool of one page or more. */
-PVOID MisusePool(SIZE_T Size);
+/** Tells the test a value that the bug check must carry: $Name in rules.def. */
+VOID MisuseNote(PCSTR Name, ULONG_PTR Value);
 
+/** Nonpaged pool; $pool. Raises if there is none. MisuseFree gives it back. */
+PVOID MisusePool(SIZE_T Size);
+VOID MisuseFree(PVOID Block);
+
+/** An MDL for a buffer, not locked; $mdl. IoFreeMdl gives it back. */
+PMDL MisuseMdl(PVOID Buffer, ULONG Length);
+
+/** A locked MDL of the program's memory, written to by the device, mapped if wanted; $mdl, $va. */
+PMDL MisuseLocked(MISUSE_CONTEXT *Context, BOOLEAN Map);
+/** The end of such an MDL: unlocked (which unmaps) and freed. */
+VOID MisuseUnlock(PMDL Mdl);

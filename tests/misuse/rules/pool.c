@@ -2,76 +2,158 @@
 /* Mistakes with pool. */
 #include "misuse.h"
 
-VOID Misuse_pool_zero_size(MISUSE_CONTEXT *Context)
+MISUSE(pool_zero_size)
 {
-    ExFreePoolWithTag(ExAllocatePoolWithTag(NonPagedPoolNx, 0, MISUSE_TAG), MISUSE_TAG);
+    MisuseFree(MisusePool(0));
 }
 
-VOID Misuse_pool_double_free(MISUSE_CONTEXT *Context)
+CORRECT(pool_zero_size)
+{
+    MisuseFree(MisusePool(1));
+}
+
+MISUSE(pool_double_free)
 {
     PVOID block = MisusePool(100);
 
-    ExFreePoolWithTag(block, MISUSE_TAG);
-    ExFreePoolWithTag(block, MISUSE_TAG);
+    MisuseFree(block);
+    MisuseFree(block);
 }
 
-VOID Misuse_pool_wrong_tag(MISUSE_CONTEXT *Context)
+CORRECT(pool_double_free)
+{
+    MisuseFree(MisusePool(100));
+}
+
+MISUSE(pool_wrong_tag)
 {
     ExFreePoolWithTag(MisusePool(100), 'gnrW');
 }
 
-VOID Misuse_pool_free_user(MISUSE_CONTEXT *Context)
+CORRECT(pool_wrong_tag)
 {
-    ExFreePoolWithTag(Context->User, MISUSE_TAG);
+    ExFreePoolWithTag(MisusePool(100), MISUSE_TAG);
 }
 
-VOID Misuse_pool_free_inside(MISUSE_CONTEXT *Context)
+MISUSE(pool_free_user)
 {
-    ExFreePoolWithTag((PUCHAR)MisusePool(3 * PAGE_SIZE) + PAGE_SIZE, MISUSE_TAG);
+    MisuseFree(Context->User);
 }
 
-VOID Misuse_pool_paged_raised(MISUSE_CONTEXT *Context)
+/* User memory goes the way it came: the harness frees it with ZwFreeVirtualMemory. */
+CORRECT(pool_free_user)
+{
+    MisuseFree(MisusePool(PAGE_SIZE));
+}
+
+MISUSE(pool_free_inside)
+{
+    MisuseFree((PUCHAR)MisusePool(3 * PAGE_SIZE) + PAGE_SIZE);
+}
+
+CORRECT(pool_free_inside)
+{
+    MisuseFree(MisusePool(3 * PAGE_SIZE));
+}
+
+static VOID AllocateRaised(POOL_TYPE PoolType)
 {
     KIRQL irql;
+    PVOID block;
 
     KeRaiseIrql(DISPATCH_LEVEL, &irql);
-    (void)ExAllocatePoolWithTag(PagedPool, 100, MISUSE_TAG);
+    block = ExAllocatePoolWithTag(PoolType, 100, MISUSE_TAG);
     KeLowerIrql(irql);
+    MisuseFree(block);
 }
 
-VOID Misuse_pool_overrun(MISUSE_CONTEXT *Context)
+MISUSE(pool_paged_raised)
 {
-    PUCHAR block = MisusePool(104); /* 8 bytes of its last 16 are not the driver's */
-    volatile SIZE_T beyond = 104;
-
-    block[beyond] = 0x5A;
-    ExFreePoolWithTag(block, MISUSE_TAG);
+    AllocateRaised(PagedPool);
 }
 
-VOID Misuse_pool_live_timer(MISUSE_CONTEXT *Context)
+CORRECT(pool_paged_raised)
+{
+    AllocateRaised(NonPagedPoolNx);
+}
+
+/* The block's last unit has room for 8 bytes that nobody asked for. */
+static VOID WriteAt(volatile SIZE_T Offset)
+{
+    PUCHAR block = MisusePool(104);
+
+    block[Offset] = 0x5A;
+    MisuseFree(block);
+}
+
+MISUSE(pool_overrun)
+{
+    WriteAt(104);
+}
+
+CORRECT(pool_overrun)
+{
+    WriteAt(103);
+}
+
+static PKTIMER StartTimer(VOID)
 {
     PKTIMER timer = MisusePool(sizeof(KTIMER) + 64);
     LARGE_INTEGER due = {.QuadPart = -600000000};
 
     KeInitializeTimer(timer);
     KeSetTimer(timer, due, NULL);
-    ExFreePoolWithTag(timer, MISUSE_TAG);
+    return timer;
 }
 
-static VOID Nothing(VOID)
+MISUSE(pool_live_timer)
 {
+    MisuseFree(StartTimer());
 }
 
-VOID Misuse_pool_leak(MISUSE_CONTEXT *Context)
+CORRECT(pool_live_timer)
 {
-    MisusePool(1234);
-    MisuseAtUnload = Nothing; /* the mistake shows when the driver is unloaded */
+    PKTIMER timer = StartTimer();
+
+    KeCancelTimer(timer);
+    MisuseFree(timer);
 }
 
-VOID Misuse_execute_pool(MISUSE_CONTEXT *Context)
-{
-    PUCHAR code = MisusePool(16);
+static PVOID Kept;
 
+static VOID FreeKept(VOID)
+{
+    MisuseFree(Kept);
+}
+
+/* The mistake shows when the driver is unloaded. */
+MISUSE(pool_leak)
+{
+    Kept = MisusePool(1234);
+}
+
+CORRECT(pool_leak)
+{
+    Kept = MisusePool(1234);
+    MisuseAtUnload = FreeKept;
+}
+
+static VOID Execute(POOL_TYPE PoolType)
+{
+    PUCHAR code = ExAllocatePoolWithTag(PoolType, 16, MISUSE_TAG);
+
+    MisuseNote("pool", (ULONG_PTR)code);
     code[0] = 0xC3; /* ret */
     ((VOID(*)(VOID))(PVOID)code)();
+    MisuseFree(code);
+}
+
+MISUSE(execute_pool)
+{
+    Execute(NonPagedPoolNx);
+}
+
+CORRECT(execute_pool)
+{
+    Execute(NonPagedPool);
 }
