@@ -113,8 +113,44 @@ PVOID NTAPI MmGetVirtualForPhysical(_In_ PHYSICAL_ADDRESS PhysicalAddress)
                : NULL;
 }
 
+/* Copies what lies on one page. STATUS_INVALID_ADDRESS if no RAM is there: reading a device's registers has effects. */
+static NTSTATUS MipCopyFromPage(PVOID Target, ULONG64 At, SIZE_T Size, BOOLEAN Virtual)
+{
+    BOOLEAN user = Virtual && !MmIsSystemAddress((PVOID)At);
+    PFN_NUMBER pfn = At >> PAGE_SHIFT;
+    ULONG64 entry;
+    NTSTATUS status = STATUS_SUCCESS;
+
+    if (user)
+    {
+        /* With a reference, so that the page is this one's until it has been read. */
+        status = At <= (ULONG_PTR)MM_HIGHEST_USER
+                     ? MiReferenceUserPage(MiCurrentProcess(), At >> PAGE_SHIFT, MiAccessRead, &pfn)
+                     : STATUS_INVALID_ADDRESS;
+    }
+    else if (Virtual && !MiKernelVaToPfn(At, &pfn, &entry))
+    {
+        status = STATUS_INVALID_ADDRESS;
+    }
+    if (!NT_SUCCESS(status))
+    {
+        return STATUS_INVALID_ADDRESS;
+    }
+    if (!MiIsMemory(pfn))
+    {
+        return STATUS_INVALID_ADDRESS;
+    }
+    RtlCopyMemory(Target, (PUCHAR)MiPfnToVirtual(pfn) + BYTE_OFFSET(At), Size);
+    if (user)
+    {
+        MiReleasePage(pfn);
+    }
+    return STATUS_SUCCESS;
+}
+
 /**
- * Copies from virtual kernel addresses or physical RAM to a nonpaged buffer, without a fault if nothing is there.
+ * Copies from virtual addresses (of the kernel, or of the current process) or from physical RAM to a nonpaged buffer,
+ * without a fault if nothing is there. User pages that are not resident are brought in.
  *
  * @param Flags  MM_COPY_MEMORY_PHYSICAL or MM_COPY_MEMORY_VIRTUAL
  * @param NumberOfBytesTransferred  receives how far it got
@@ -136,18 +172,11 @@ NTSTATUS NTAPI MmCopyMemory(_Out_writes_bytes_(NumberOfBytes) PVOID TargetAddres
     while (done < NumberOfBytes)
     {
         SIZE_T now = min(NumberOfBytes - done, PAGE_SIZE - (SIZE_T)((at + done) & (PAGE_SIZE - 1)));
-        PFN_NUMBER pfn = (at + done) >> PAGE_SHIFT;
-        ULONG64 entry;
-        if (Flags == MM_COPY_MEMORY_VIRTUAL &&
-            (!MmIsSystemAddress((PVOID)(at + done)) || !MiKernelVaToPfn(at + done, &pfn, &entry)))
+        if (!NT_SUCCESS(MipCopyFromPage((PUCHAR)TargetAddress + done, at + done, now,
+                                        Flags == MM_COPY_MEMORY_VIRTUAL)))
         {
             break;
         }
-        if (!MiIsMemory(pfn)) /* reading a device's registers has effects */
-        {
-            break;
-        }
-        RtlCopyMemory((PUCHAR)TargetAddress + done, (PUCHAR)MiPfnToVirtual(pfn) + ((at + done) & (PAGE_SIZE - 1)), now);
         done += now;
     }
     *NumberOfBytesTransferred = done;

@@ -458,6 +458,10 @@ VOID NTAPI MmProbeAndLockSelectedPages(_Inout_ PMDL MemoryDescriptorList, _In_ P
     {
         ExRaiseStatus(STATUS_INVALID_PARAMETER);
     }
+    if (!MiResourcesGranted())
+    {
+        ExRaiseStatus(STATUS_INSUFFICIENT_RESOURCES);
+    }
     while (NT_SUCCESS(status) && done < pages)
     {
         ULONG64 raw[(sizeof(MDL) + sizeof(PFN_NUMBER)) / sizeof(ULONG64)];

@@ -32,7 +32,8 @@ static BOOLEAN MipRoomFor(ULONG Pages, ULONG Priority)
 
 /*
  * Writes the entries of a view. RAM has one memory type for all its mappings, the one it was allocated with: the
- * request's type counts for device memory only. As long as all RAM is cached, pages need not be looked at.
+ * request's type counts for device memory, and for pages of MmAllocatePagesForMdl at their first mapping (DDI
+ * MmMapLockedPagesSpecifyCache). As long as all RAM is cached, pages need not be looked at.
  */
 VOID MiWriteMdlEntries(PMDL Mdl, ULONG Index, ULONG Pages, MEMORY_CACHING_TYPE CacheType, ULONG64 Bits)
 {
@@ -45,7 +46,7 @@ VOID MiWriteMdlEntries(PMDL Mdl, ULONG Index, ULONG Pages, MEMORY_CACHING_TYPE C
     }
     for (ULONG i = 0; i < Pages; i++)
     {
-        MEMORY_CACHING_TYPE type = MiIsMemory(pfns[i]) ? (MEMORY_CACHING_TYPE)MiPfn(pfns[i])->CacheType : CacheType;
+        MEMORY_CACHING_TYPE type = MiIsMemory(pfns[i]) ? MiChooseCacheType(pfns[i], CacheType) : CacheType;
         *MiRegionPte(&MiSystemPtes, Index + i) = (pfns[i] << PAGE_SHIFT) | Bits | MiCacheBits(type);
     }
 }
@@ -168,7 +169,7 @@ static VOID MipClaimView(PVOID Base, PMDL Mdl, ULONG Pages)
         KeBugCheckEx(MI_BUGCHECK_SYSTEM_PTE_MISUSE, 3, (ULONG_PTR)Base, (ULONG_PTR)Mdl, Mdl->ByteOffset);
     }
     entry = MiRegionPte(&MiSystemPtes, MiRegionIndex(&MiSystemPtes, page));
-    if (MI_PTE_PFN(*entry) != MmGetMdlPfnArray(Mdl)[0])
+    if (Pages != 0 && MI_PTE_PFN(*entry) != MmGetMdlPfnArray(Mdl)[0]) /* MmAdvanceMdl may have left no page */
     {
         KeBugCheckEx(MI_BUGCHECK_SYSTEM_PTE_MISUSE, 4, (ULONG_PTR)Base, MI_PTE_PFN(*entry), MmGetMdlPfnArray(Mdl)[0]);
     }
@@ -253,28 +254,29 @@ NTSTATUS NTAPI MmProtectMdlSystemAddress(_In_ PMDL MemoryDescriptorList, _In_ UL
 /**
  * Calls a routine with the address of an MDL's buffer, mapping it for that time if it is not mapped.
  *
- * @param Protection  PAGE_READONLY or PAGE_READWRITE, for a mapping made here
+ * @param Protection  of a mapping made here: PAGE_READONLY, PAGE_READWRITE, or one of the PAGE_EXECUTE kinds of them
  * @return STATUS_INVALID_PAGE_PROTECTION, STATUS_INSUFFICIENT_RESOURCES (the routine was not called)
  * IRQL <= DISPATCH_LEVEL; the routine runs at the same IRQL.
  */
 NTSTATUS NTAPI MmMapMdl(_In_ PMDL MemoryDescriptorList, _In_ ULONG Protection, _In_ PMM_MDL_ROUTINE DriverRoutine,
                         _Inout_opt_ PVOID DriverContext)
 {
+    ULONG protection = MiMakeProtection(Protection);
+    ULONG priority = HighPagePriority;
     PVOID va;
 
-    if (Protection != PAGE_READONLY && Protection != PAGE_READWRITE)
+    if (protection > MM_EXECUTE_READWRITE || protection == MM_WRITECOPY || protection == MM_ZERO_ACCESS)
     {
         return STATUS_INVALID_PAGE_PROTECTION;
     }
+    priority |= MiAllowsWrite(protection) ? 0 : MdlMappingNoWrite;
+    priority |= MiAllowsExecute(protection) ? 0 : MdlMappingNoExecute;
     if (MemoryDescriptorList->MdlFlags & (MDL_MAPPED_TO_SYSTEM_VA | MDL_SOURCE_IS_NONPAGED_POOL))
     {
         DriverRoutine(DriverContext, MemoryDescriptorList->MappedSystemVa);
         return STATUS_SUCCESS;
     }
-    va =
-        MiMapMdlToSystem(MemoryDescriptorList, MmCached,
-                         HighPagePriority | MdlMappingNoExecute | (Protection == PAGE_READONLY ? MdlMappingNoWrite : 0),
-                         __builtin_return_address(0));
+    va = MiMapMdlToSystem(MemoryDescriptorList, MmCached, priority, __builtin_return_address(0));
     if (va == NULL)
     {
         return STATUS_INSUFFICIENT_RESOURCES;

@@ -27,13 +27,14 @@ static SIZE_T MipTakeRun(PPFN_NUMBER Pfns, SIZE_T Count, PFN_NUMBER Low, PFN_NUM
     return first != 0 ? Count : 0;
 }
 
-/* Chunks that are contiguous each; as many as there are. */
+/* Chunks that are contiguous each; as many as there are. Those of a size of their own are aligned to it. */
 static SIZE_T MipTakeChunks(const MI_PAGE_REQUEST *Request, PPFN_NUMBER Pfns)
 {
     SIZE_T chunk = Request->Skip != 0 ? Request->Skip : Request->Pages;
+    PFN_NUMBER alignment = max(Request->Skip, 1);
     SIZE_T taken = 0;
 
-    while (taken < Request->Pages && MipTakeRun(Pfns + taken, chunk, Request->Low, Request->High, 1) != 0)
+    while (taken < Request->Pages && MipTakeRun(Pfns + taken, chunk, Request->Low, Request->High, alignment) != 0)
     {
         taken += chunk;
     }
@@ -95,7 +96,7 @@ static PMDL MipAllocatePages(const MI_PAGE_REQUEST *Request, MEMORY_CACHING_TYPE
         {
             MiZeroPage(pfns[i]);
         }
-        if (CacheType != MmCached && CacheType != MmNotMapped)
+        if (CacheType != MmCached)
         {
             MiSetCacheType(pfns[i], CacheType);
         }
@@ -107,40 +108,68 @@ static PMDL MipAllocatePages(const MI_PAGE_REQUEST *Request, MEMORY_CACHING_TYPE
     return mdl;
 }
 
+/*
+ * Flags that exclude or need each other (DDI MmAllocatePagesForMdlEx, MmAllocateNodePagesForMdlEx). There is no cache of
+ * large pages besides the free list: a large page that is not whole there fails, as from an empty cache.
+ */
+static BOOLEAN MipAreFlagsValid(ULONG Flags, ULONG64 SkipBytes, SIZE_T TotalBytes)
+{
+    BOOLEAN chunks = (Flags & MM_ALLOCATE_REQUIRE_CONTIGUOUS_CHUNKS) != 0;
+
+    if ((Flags & ~MI_KNOWN_FLAGS) != 0 || (chunks && (Flags & MM_ALLOCATE_PREFER_CONTIGUOUS) != 0))
+    {
+        return FALSE;
+    }
+    if ((Flags & MM_ALLOCATE_FAST_LARGE_PAGES) != 0 &&
+        (!chunks || SkipBytes == 0 || SkipBytes % MI_LARGE_PAGE_SIZE != 0))
+    {
+        return FALSE;
+    }
+    return !chunks || SkipBytes == 0 || ((SkipBytes & (SkipBytes - 1)) == 0 && TotalBytes % SkipBytes == 0);
+}
+
 static PMDL MipAllocateFor(PHYSICAL_ADDRESS LowAddress, PHYSICAL_ADDRESS HighAddress, PHYSICAL_ADDRESS SkipBytes,
                            SIZE_T TotalBytes, MEMORY_CACHING_TYPE CacheType, ULONG Flags, PVOID Caller)
 {
     MI_PAGE_REQUEST request;
 
     MI_RULE(KeGetCurrentIrql() <= DISPATCH_LEVEL, 0x7E, KeGetCurrentIrql(), 0, 0);
-    if (TotalBytes == 0 || TotalBytes > 0x100000000ULL - PAGE_SIZE || (Flags & ~MI_KNOWN_FLAGS) != 0 ||
+    if (TotalBytes == 0 || TotalBytes > 0x100000000ULL - PAGE_SIZE ||
         (ULONG64)LowAddress.QuadPart > (ULONG64)HighAddress.QuadPart || (SkipBytes.QuadPart & (PAGE_SIZE - 1)) != 0 ||
+        !MipAreFlagsValid(Flags, (ULONG64)SkipBytes.QuadPart, TotalBytes) ||
         (!MiIsValidCacheType(CacheType) && CacheType != MmNotMapped) || !MiResourcesGranted())
     {
         return NULL;
     }
     request.Low = ((ULONG64)LowAddress.QuadPart >> PAGE_SHIFT) + (BYTE_OFFSET(LowAddress.QuadPart) != 0);
     request.High = (ULONG64)HighAddress.QuadPart >> PAGE_SHIFT;
+    if (BYTE_OFFSET(HighAddress.QuadPart) != PAGE_SIZE - 1) /* the page goes on beyond it */
+    {
+        if (request.High == 0)
+        {
+            return NULL;
+        }
+        request.High--;
+    }
     request.Skip = (ULONG64)SkipBytes.QuadPart >> PAGE_SHIFT;
     request.Pages = BYTES_TO_PAGES(TotalBytes);
     request.Flags = Flags;
-    if ((Flags & MM_ALLOCATE_REQUIRE_CONTIGUOUS_CHUNKS) &&
-        ((request.Skip & (request.Skip - 1)) != 0 || (request.Skip != 0 && request.Pages % request.Skip != 0)))
-    {
-        return NULL;
-    }
     return MipAllocatePages(&request, CacheType, Caller);
 }
 
 /**
  * Takes physical pages that nobody maps, described by a new MDL.
  *
- * @param LowAddress, HighAddress  range of physical addresses wanted, bytes
+ * @param LowAddress, HighAddress  first and last byte of the range of physical addresses wanted
  * @param SkipBytes  how far to move the range up when it has too few pages; 0: not at all. With
- *                   MM_ALLOCATE_REQUIRE_CONTIGUOUS_CHUNKS: size of each chunk, a power of two of pages
- * @param TotalBytes  up to 4 GB - PAGE_SIZE
- * @param CacheType   that every mapping of the pages will have
- * @param Flags       MM_DONT_ZERO_ALLOCATION, MM_ALLOCATE_FULLY_REQUIRED, ...
+ *                   MM_ALLOCATE_REQUIRE_CONTIGUOUS_CHUNKS: size and alignment of each chunk, a power of two of
+ *                   pages; 0 there: one chunk of all
+ * @param TotalBytes  up to 4 GB - PAGE_SIZE; with chunks a multiple of their size
+ * @param CacheType   that every mapping of the pages will have; MmNotMapped: the first mapping's
+ * @param Flags       MM_DONT_ZERO_ALLOCATION, MM_ALLOCATE_FROM_LOCAL_NODE_ONLY (there is one node),
+ *                    MM_ALLOCATE_FULLY_REQUIRED, MM_ALLOCATE_NO_WAIT (nothing here waits),
+ *                    MM_ALLOCATE_PREFER_CONTIGUOUS or MM_ALLOCATE_REQUIRE_CONTIGUOUS_CHUNKS, with the latter and a skip
+ *                    of 2 MB or a multiple MM_ALLOCATE_FAST_LARGE_PAGES
  * @return an MDL (StartVa 0, MDL_PAGES_LOCKED) whose ByteCount says how much there was; NULL if nothing, or less than
  *         all with MM_ALLOCATE_FULLY_REQUIRED, or an argument is wrong
  * IRQL <= DISPATCH_LEVEL. MmFreePagesFromMdl, then ExFreePool on the MDL.
@@ -153,11 +182,11 @@ PMDL NTAPI MmAllocatePagesForMdlEx(_In_ PHYSICAL_ADDRESS LowAddress, _In_ PHYSIC
                           __builtin_return_address(0));
 }
 
-/** MmAllocatePagesForMdlEx with cached, zeroed pages; may return fewer than asked for. */
+/** MmAllocatePagesForMdlEx with zeroed pages, cached as their first mapping wants; may return fewer than asked for. */
 PMDL NTAPI MmAllocatePagesForMdl(_In_ PHYSICAL_ADDRESS LowAddress, _In_ PHYSICAL_ADDRESS HighAddress,
                                  _In_ PHYSICAL_ADDRESS SkipBytes, _In_ SIZE_T TotalBytes)
 {
-    return MipAllocateFor(LowAddress, HighAddress, SkipBytes, TotalBytes, MmCached, 0, __builtin_return_address(0));
+    return MipAllocateFor(LowAddress, HighAddress, SkipBytes, TotalBytes, MmNotMapped, 0, __builtin_return_address(0));
 }
 
 /** MmAllocatePagesForMdlEx from a NUMA node; there is one, number 0. NULL for any other. */

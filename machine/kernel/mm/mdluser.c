@@ -31,7 +31,7 @@ static VOID MipWriteEntries(PEPROCESS Process, PMDL Mdl, ULONG_PTR Page, ULONG P
         else if (MiIsMemory(pfn))
         {
             MiReferencePage(pfn);
-            cache = MiCacheBits((MEMORY_CACHING_TYPE)MiPfn(pfn)->CacheType);
+            cache = MiCacheBits(MiChooseCacheType(pfn, CacheType));
         }
         else
         {

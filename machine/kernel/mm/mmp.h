@@ -187,13 +187,15 @@ typedef struct _MMPFN
     volatile LONG64 Counts;    /* low half: references of all kinds; high half: how many of them are page locks */
     PMMPTE Pte;                /* user pages: the entry or prototype entry that owns the page */
     UCHAR State;               /* MI_PAGE_STATE */
-    UCHAR CacheType;           /* MEMORY_CACHING_TYPE its mappings must have */
+    UCHAR CacheType;           /* MEMORY_CACHING_TYPE its mappings must have, or MI_CACHE_UNDECIDED */
     USHORT Spare;
     ULONG Spare2;
 } MMPFN, *PMMPFN;
 C_ASSERT(sizeof(MMPFN) == 32);
 
 #define MI_PFN_DATABASE ((PMMPFN)MM_PFN_DATABASE_BASE)
+#define MI_CACHE_UNDECIDED ((UCHAR)MmNotMapped) /* the first mapping's type will be the page's */
+#define MI_LARGE_PAGE_SIZE (2u << 20)
 #define MI_LOCK_UNIT ((1LL << 32) + 1)
 #define MI_LOCKS(Counts) ((LONG)((Counts) >> 32))
 #define MI_REFERENCES(Counts) ((LONG)(Counts))
@@ -235,6 +237,8 @@ PFN_NUMBER MiAllocateRun(SIZE_T Count, PFN_NUMBER Low, PFN_NUMBER High, PFN_NUMB
 SIZE_T MiAllocatePagesInRange(SIZE_T Count, PPFN_NUMBER Pages, PFN_NUMBER Low, PFN_NUMBER High, MI_PAGE_STATE State);
 VOID MiFreePage(PFN_NUMBER Pfn, BOOLEAN Last); /* its last reference has gone; Last: reuse it as late as possible */
 VOID MiSetCacheType(PFN_NUMBER Pfn, MEMORY_CACHING_TYPE CacheType);
+/** The type of a page of RAM for a mapping that wants this one: the page's own if it has one. */
+MEMORY_CACHING_TYPE MiChooseCacheType(PFN_NUMBER Pfn, MEMORY_CACHING_TYPE Wanted);
 
 static inline VOID MiReferencePage(PFN_NUMBER Pfn)
 {

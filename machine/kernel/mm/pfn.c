@@ -225,6 +225,23 @@ VOID MiSetCacheType(PFN_NUMBER Pfn, MEMORY_CACHING_TYPE CacheType)
     page->CacheType = (UCHAR)CacheType;
 }
 
+MEMORY_CACHING_TYPE MiChooseCacheType(PFN_NUMBER Pfn, MEMORY_CACHING_TYPE Wanted)
+{
+    PMMPFN page = MiPfn(Pfn);
+    UCHAR type = MI_CACHE_UNDECIDED;
+
+    /* Of two mappings at once one decides for both. */
+    if (__atomic_compare_exchange_n(&page->CacheType, &type, (UCHAR)Wanted, FALSE, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+    {
+        if (Wanted == MmCached)
+        {
+            InterlockedDecrement64(&MiUncachedPages);
+        }
+        return Wanted;
+    }
+    return (MEMORY_CACHING_TYPE)type;
+}
+
 /* ---- by place ---- */
 
 static PFN_NUMBER MipFirstCandidate(PFN_NUMBER Pfn, SIZE_T Count, PFN_NUMBER Alignment, PFN_NUMBER Boundary)

@@ -77,6 +77,7 @@ static NTSTATUS KtRunGroup(PIRP Irp, ULONG InputLength, ULONG OutputLength)
     if (group != NULL)
     {
         group->Routine(&run);
+        KtFinishCoverage(&run, group->Name);
         KtCheckValue(&run, KeGetCurrentIrql(), irql, "IRQL after the group", __FILE__, __LINE__);
     }
     RtlZeroMemory(answer, FIELD_OFFSET(KTEST_ANSWER, Text));

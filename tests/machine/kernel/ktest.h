@@ -13,6 +13,8 @@ typedef struct _KTEST_RUN
     ULONG Used, Room;
     ULONG Checks, Failures;
     PIRP Irp;           /* the request that runs the group: its buffers belong to ktest.exe */
+    struct _KTEST_COVERAGE *Covering; /* what the checks are about, from KT_COVERS */
+    ULONG CoveringFrom;               /* checks made before it */
 } KTEST_RUN;
 
 typedef VOID (*KTEST_ROUTINE)(KTEST_RUN *Run);
@@ -35,6 +37,34 @@ VOID KtCheckValue(KTEST_RUN *Run, ULONG64 Found, ULONG64 Expected, PCSTR Text, P
     KtCheckValue(Run, (ULONG64)(found), (ULONG64)(expected), #found, __FILE__, __LINE__)
 #define CHECK_STATUS(expression, status) \
     KtCheckValue(Run, (ULONG)(expression), (ULONG)(status), #expression, __FILE__, __LINE__)
+
+/*
+ * What the checks that follow, up to the next of these or the group's end, are about. docs/fidelity.md is made from them
+ * (docs/fidelity/generate), so they are literals; and the group fails if one of its file was not reached, or checked
+ * nothing.
+ *
+ *   Routines  names of routines or macros, separated by ", "
+ *   What      what is checked of them, in one sentence without a full stop
+ *   Source    where that is from: "DDI" the routine's page, "ours" a decision of this kernel, or words
+ */
+#define KT_COVERS(Routines, What, Source)                                                                   \
+    do                                                                                                      \
+    {                                                                                                       \
+        static KTEST_COVERAGE coverage_ __attribute__((section("ktcov$m"), used, aligned(8))) = {           \
+            Routines, What, Source, __FILE__, __LINE__, FALSE};                                             \
+        KtCovers(Run, &coverage_);                                                                          \
+    } while (0)
+
+typedef struct _KTEST_COVERAGE
+{
+    PCSTR Routines, What, Source, File;
+    ULONG Line;
+    ULONG Reached;
+} KTEST_COVERAGE;
+
+VOID KtCovers(KTEST_RUN *Run, KTEST_COVERAGE *Coverage);
+/** At a group's end: fails for what KT_COVERS in the group's file promised and nothing checked. */
+VOID KtFinishCoverage(KTEST_RUN *Run, PCSTR Group);
 
 /* Control codes of \Device\KTest; the program and the driver share them. */
 #define KTEST_RUN_GROUP CTL_CODE(FILE_DEVICE_UNKNOWN, 0x800, METHOD_BUFFERED, FILE_READ_DATA | FILE_WRITE_DATA)
