@@ -131,7 +131,7 @@ int _wopen(const WCHAR *Path, int Flags, ...)
     return file;
 }
 
-static WCHAR *CrtWiden(const char *Text)
+WCHAR *CrtWiden(const char *Text)
 {
     int count = MultiByteToWideChar(CP_ACP, 0, Text, -1, NULL, 0);
     WCHAR *wide = malloc((size_t)count * sizeof(WCHAR));
@@ -404,5 +404,68 @@ int _access(const char *Path, int Mode)
         errno = EACCES;
         return -1;
     }
+    return 0;
+}
+
+/* ---- duplicates ---- */
+
+static HANDLE CrtDuplicate(CRT_FILE *File)
+{
+    HANDLE process = GetCurrentProcess(), handle;
+
+    if (!DuplicateHandle(process, File->Handle, process, &handle, 0, TRUE, DUPLICATE_SAME_ACCESS))
+    {
+        CrtFail(GetLastError());
+        return NULL;
+    }
+    return handle;
+}
+
+int _dup(int File)
+{
+    CRT_FILE *file = CrtFile(File);
+    HANDLE handle = file != NULL ? CrtDuplicate(file) : NULL;
+    int copy;
+
+    if (handle == NULL)
+    {
+        return -1;
+    }
+    copy = CrtAdopt(handle, (file->Flags & CRT_TEXT ? _O_TEXT : _O_BINARY) | (file->Flags & CRT_APPEND ? _O_APPEND : 0));
+    if (copy < 0)
+    {
+        CloseHandle(handle);
+    }
+    return copy;
+}
+
+/* Makes Target another number for File; what Target was is closed. */
+int _dup2(int File, int Target)
+{
+    CRT_FILE *file = CrtFile(File);
+    HANDLE handle;
+
+    if (file == NULL || (unsigned)Target >= CRT_FILES)
+    {
+        errno = EBADF;
+        return -1;
+    }
+    if (File == Target)
+    {
+        return 0;
+    }
+    handle = CrtDuplicate(file);
+    if (handle == NULL)
+    {
+        return -1;
+    }
+    EnterCriticalSection(&CrtFilesLock);
+    if (CrtFiles[Target].Flags & CRT_OPEN)
+    {
+        CloseHandle(CrtFiles[Target].Handle);
+    }
+    CrtFiles[Target].Handle = handle;
+    CrtFiles[Target].Flags = file->Flags;
+    LeaveCriticalSection(&CrtFilesLock);
     return 0;
 }

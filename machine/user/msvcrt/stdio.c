@@ -271,6 +271,27 @@ WCHAR fgetwc(FILE *Stream)
     return c;
 }
 
+/* Puts one character back, as the bytes it came in. */
+WCHAR ungetwc(WCHAR Character, FILE *Stream)
+{
+    char bytes[4];
+    int length = Character == 0xFFFF ? 0 : WideCharToMultiByte(CP_ACP, 0, &Character, 1, bytes, sizeof(bytes), NULL, NULL);
+    BOOL ok = length != 0;
+
+    _lock_file(Stream);
+    while (ok && length != 0)
+    {
+        ok = CrtUnget((unsigned char)bytes[--length], Stream) != EOF;
+    }
+    _unlock_file(Stream);
+    return ok ? Character : (WCHAR)0xFFFF;
+}
+
+WCHAR getwchar(void)
+{
+    return fgetwc(stdin);
+}
+
 WCHAR *fgetws(WCHAR *Buffer, int Size, FILE *Stream)
 {
     int used = 0;

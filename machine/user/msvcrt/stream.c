@@ -63,6 +63,8 @@ void _unlock_file(FILE *Stream)
     }
 }
 
+#define CRT_UNGET 4 /* bytes kept free before what was read: one wide character as UTF-8 */
+
 static BOOL CrtGiveBuffer(FILE *Stream)
 {
     if (Stream->_base != NULL)
@@ -196,8 +198,8 @@ static BOOL CrtFill(FILE *Stream)
     }
     Stream->_flag |= _IOREAD;
     CrtGiveBuffer(Stream);
-    got = _read(Stream->_file, Stream->_base, (unsigned)Stream->_bufsiz);
-    Stream->_ptr = Stream->_base;
+    Stream->_ptr = Stream->_base + (Stream->_bufsiz > CRT_UNGET ? CRT_UNGET : 0);
+    got = _read(Stream->_file, Stream->_ptr, (unsigned)(Stream->_base + Stream->_bufsiz - Stream->_ptr));
     Stream->_cnt = got > 0 ? got : 0;
     if (got <= 0)
     {
@@ -233,7 +235,7 @@ int CrtUnget(int Character, FILE *Stream)
         {
             return EOF; /* one character back is what C promises */
         }
-        Stream->_ptr++;
+        Stream->_ptr += Stream->_bufsiz > CRT_UNGET ? CRT_UNGET : 1;
     }
     *--Stream->_ptr = (char)Character;
     Stream->_cnt++;
