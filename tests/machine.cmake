@@ -72,6 +72,20 @@ machine_test(machine.exit.raise STATUS 199 SAYS "ended with 0xE0424242" RUN u_cr
 machine_test(machine.exit.spin OPTIONS --timeout 3 STATUS 205 RUN u_crash.exe spin)
 machine_test(machine.exit.sleep OPTIONS --timeout 3 STATUS 205 RUN u_crash.exe sleep)
 
+# The blue screen: functions, files and lines of driver and kernel; what stood behind an address that has been unloaded.
+machine_test(machine.screen.driver STATUS 203
+    SAYS "> +[0-9]+ +misuse.sys.0x[0-9a-f]+ +Misuse_unhandled +[^ ]*misuse/rules/lifetime.c:[0-9]+"
+    RUN misuse.sys misuse.exe unhandled)
+machine_test(machine.screen.kernel STATUS 203
+    SAYS "[0-9]+ +ntoskrnl.exe.0x[0-9a-f]+ +NtDeviceIoControlFile +machine/kernel/io/ioctl.c:[0-9]+"
+    RUN misuse.sys misuse.exe unhandled)
+machine_test(machine.screen.unloaded STATUS 203
+    SAYS "caused by misuse.sys .unloaded., SleepTooLong, [^ ]*lifetime.c:" RUN misuse.sys misuse.exe unload_with_thread)
+machine_test(machine.screen.recursion STATUS 203 SAYS "^    \\.\\.\\.  [0-9]+ times more"
+    RUN misuse.sys misuse.exe stack_overflow)
+machine_test(machine.screen.json OPTIONS --json - STATUS 203 SAYS "\"function\": \"Misuse_unhandled\""
+    RUN misuse.sys misuse.exe unhandled)
+
 # Drivers and programs that do not come up.
 machine_test(machine.refused.import STATUS 202 SAYS "NoKernelHasThisRoutine" RUN noimport.sys u_crash.exe)
 machine_test(machine.refused.entry STATUS 202 SAYS "failentry.sys.*0xC00000A3" RUN failentry.sys u_crash.exe)

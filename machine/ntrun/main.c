@@ -6,11 +6,13 @@
  */
 #include "exitcodes.h"
 #include "image.h"
+#include "jsonreport.h"
 #include "options.h"
 #include "package.h"
 #include "places.h"
 #include "random.h"
 #include "run.h"
+#include "screen.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -69,20 +71,42 @@ static void MainPrintReport(const REPORT *Report)
     }
 }
 
+/* Names what the report's addresses are, and shows the blue screen. */
+static void MainShowReport(RESULT *Result, const PACKAGE *Package, const PLACES *Places)
+{
+    const REPORT *report = &Result->Run.Report;
+    TEXT screen = {0};
+
+    if (!report->HasBugcheck)
+    {
+        return;
+    }
+    SymbolsAddStack(&Result->Symbols, &report->Stop.Stack);
+    for (int i = 0; i < 4; i++)
+    {
+        SymbolsAdd(&Result->Symbols, report->Stop.Parameters[i]);
+    }
+    SymbolsAdd(&Result->Symbols, report->Stop.Dpc);
+    SymbolsResolve(&Result->Symbols, &report->Modules, Package, Places);
+    ScreenWrite(&screen, report, &Result->Symbols, isatty(STDERR_FILENO) && getenv("NO_COLOR") == NULL);
+    fputs(TextString(&screen), stderr);
+    TextFree(&screen);
+}
+
 /* Everything from the image on. */
 static int MainRun(const OPTIONS *Options, const PLACES *Places, const PACKAGE *Package, IMAGE_FILE *Image,
-                   int *Signal, TEXT *Message)
+                   RESULT *Result)
 {
-    RUN run = {0};
+    RUN *run = &Result->Run;
     int code;
 
-    if (!ImageCreate(Image, Package, Options->Keep, Message))
+    if (!ImageCreate(Image, Package, Options->Keep, &Result->Message))
     {
         return NTRUN_CANNOT_START;
     }
     if (Image->Size + MEMORY_BESIDE_IMAGE > (uint64_t)Options->Memory << 20)
     {
-        TextAppend(Message, "the files come to %llu MB and do not fit; give the machine more with --memory",
+        TextAppend(&Result->Message, "the files come to %llu MB and do not fit; give the machine more with --memory",
                    (unsigned long long)(Image->Size >> 20) + 1);
         return NTRUN_CANNOT_START;
     }
@@ -90,27 +114,26 @@ static int MainRun(const OPTIONS *Options, const PLACES *Places, const PACKAGE *
     {
         MainPrintGdbHint(Options, Places, Package);
     }
-    if (!RunMachine(&run, Options, Places, Image->Path, Image->Fd, Message))
+    if (!RunMachine(run, Options, Places, Image->Path, Image->Fd, &Result->Message))
     {
         code = NTRUN_CANNOT_START;
     }
     else
     {
-        code = ReportConclude(&run.Report, &run.End, Message);
+        code = ReportConclude(&run->Report, &run->End, &Result->Message);
+        MainShowReport(Result, Package, Places);
     }
-    if (run.OutputError != 0)
+    if (run->OutputError != 0)
     {
-        Say("a part of the program's output is lost: %s", strerror(run.OutputError));
+        Say("a part of the program's output is lost: %s", strerror(run->OutputError));
         code = code == 0 ? NTRUN_CANNOT_START : code;
     }
-    *Signal = run.Signal;
     if (Options->Verbose)
     {
-        MainPrintReport(&run.Report);
+        MainPrintReport(&run->Report);
     }
-    ImageKeepText(Image, "qemu.txt", TextString(&run.Command));
-    ImageKeepText(Image, "report.txt", TextString(&run.Report.Raw));
-    RunFree(&run);
+    ImageKeepText(Image, "qemu.txt", TextString(&run->Command));
+    ImageKeepText(Image, "report.txt", TextString(&run->Report.Raw));
     return code;
 }
 
@@ -119,29 +142,40 @@ static int MainPackAndRun(const OPTIONS *Options, int *Signal)
     PLACES places = {0};
     PACKAGE package = {0};
     IMAGE_FILE image = {.Fd = -1};
-    TEXT message = {0};
-    int code = NTRUN_CANNOT_START;
+    RESULT result = {.Code = NTRUN_CANNOT_START};
+    TEXT error = {0};
+    int code;
 
-    if (PlacesFind(&places, Options->System, &message))
+    if (PlacesFind(&places, Options->System, &result.Message))
     {
-        code = PackageBuild(&package, Options, &places, &message);
-        if (code == 0)
+        result.Code = PackageBuild(&package, Options, &places, &result.Message);
+        if (result.Code == 0)
         {
-            code = MainRun(Options, &places, &package, &image, Signal, &message);
+            result.Code = MainRun(Options, &places, &package, &image, &result);
         }
     }
-    if (message.Length != 0 && *Signal == 0)
+    *Signal = result.Run.Signal;
+    if (result.Message.Length != 0 && *Signal == 0)
     {
-        Say("%s", TextString(&message));
+        Say("%s", TextString(&result.Message));
+    }
+    if (Options->Json != NULL && !JsonWrite(Options->Json, &result, Options, &error))
+    {
+        Say("%s", TextString(&error));
+        result.Code = result.Code == 0 ? NTRUN_CANNOT_START : result.Code;
     }
     if (image.Directory != NULL)
     {
         Say("kept in %s", image.Directory);
     }
+    code = result.Code;
+    RunFree(&result.Run);
+    SymbolsFree(&result.Symbols);
+    TextFree(&result.Message);
+    TextFree(&error);
     ImageFree(&image);
     PackageFree(&package);
     PlacesFree(&places);
-    TextFree(&message);
     return code;
 }
 

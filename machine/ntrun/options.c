@@ -180,6 +180,13 @@ static bool SetStdin(OPTIONS *Options, const char *Value, TEXT *Error)
     return true;
 }
 
+static bool SetJson(OPTIONS *Options, const char *Value, TEXT *Error)
+{
+    (void)Error;
+    Options->Json = Value;
+    return true;
+}
+
 static bool SetSystem(OPTIONS *Options, const char *Value, TEXT *Error)
 {
     (void)Error;
@@ -193,6 +200,7 @@ static const OPTION OptionTable[] = {
     {"--env", ArgumentNeeded, SetEnvironment},
     {"--gdb", ArgumentNone, SetGdb},
     {"--icount", ArgumentOptional, SetIcount},
+    {"--json", ArgumentNeeded, SetJson},
     {"--keep", ArgumentNone, SetKeep},
     {"--machine", ArgumentNeeded, SetMachine},
     {"--memory", ArgumentNeeded, SetMemory},
@@ -330,12 +338,15 @@ const char OptionsHelpText[] =
     "  --gdb                  wait for gdb on port 1234, and say what to type there; implies --seed 0\n"
     "  --machine TYPE         QEMU's machine: microvm, q35 or pc (microvm)\n"
     "  --system DIR           where ntoskrnl.exe and the system's DLLs lie\n"
+    "  --json FILE            write the whole result as JSON; - is standard output, and the program's goes to\n"
+    "                         standard error\n"
     "  --keep                 keep the packed image and the report, and say where\n"
     "  --verbose              print the command that starts QEMU, and the machine's report\n"
     "  --help, --version\n"
     "\n"
     "The program's output comes out on standard output; its errors, the kernel's and the drivers' messages on\n"
-    "standard error. NTRUN_QEMU names another QEMU than qemu-system-x86_64.\n"
+    "standard error. NTRUN_QEMU names another QEMU than qemu-system-x86_64, NTRUN_SYMBOLIZER another\n"
+    "llvm-symbolizer than llvm-symbolizer-19.\n"
     "\n"
     "Exit codes:\n"
     "  0-198  the program's own\n"

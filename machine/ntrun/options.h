@@ -23,6 +23,7 @@ typedef struct OPTIONS
     bool Verbose;
     const char *Machine; /* QEMU's name of it */
     const char *System;  /* directory, NULL = look for it */
+    const char *Json;    /* file, "-" = standard output, NULL = none */
     const char *Stdin;   /* file, "-" = ntrun's own, NULL = none */
     TEXT_LIST Adds;        /* FILE[=NAME] */
     TEXT_LIST Environment; /* NAME=VALUE */

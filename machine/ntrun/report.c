@@ -3,6 +3,7 @@
 #include "report.h"
 
 #include "exitcodes.h"
+#include "reportline.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -43,36 +44,66 @@ static bool ReportNumber(const char *Text, uint32_t *Value)
     return true;
 }
 
-/* The rest of a line behind its word, or NULL if it begins with another word. */
-static const char *ReportWord(const char *Line, const char *Word)
+/* The numbers of the line; what it lacks is 0. */
+static void ReportBugcheck(REPORT *Report, const char *Line)
 {
-    size_t length = strlen(Word);
+    uint64_t code = 0;
 
-    return strncmp(Line, Word, length) == 0 && Line[length] == ' ' ? Line + length + 1 : NULL;
+    Report->HasBugcheck = true;
+    TextAppend(&Report->Bugcheck, "%s", Line);
+    LineHex(&Line, &code);
+    Report->Stop.Code = (uint32_t)code;
+    for (int i = 0; i < 4 && LineHex(&Line, &Report->Stop.Parameters[i]); i++)
+    {
+    }
+}
+
+/* "<kind> <count>"; a line that does not end in a number counts as one thing. */
+static void ReportLeftover(REPORT *Report, const char *Line)
+{
+    const char *number = strrchr(Line, ' ');
+    bool counted = number != NULL && number[1] != '\0' && number[1 + strspn(number + 1, "0123456789")] == '\0';
+    LEFTOVER *left;
+
+    Report->Leftovers = MemoryGrow(Report->Leftovers, &Report->LeftoverCapacity, Report->LeftoverCount + 1,
+                                   sizeof(LEFTOVER));
+    left = &Report->Leftovers[Report->LeftoverCount++];
+    left->Kind = TextFormat("%.*s", (int)(counted ? (size_t)(number - Line) : strlen(Line)), Line);
+    left->Count = counted ? strtoull(number + 1, NULL, 10) : 1;
 }
 
 static void ReportLine(REPORT *Report, const char *Line)
 {
     const char *rest;
 
-    if ((rest = ReportWord(Line, "exit")) != NULL)
+    if ((rest = LineAfter(Line, "exit")) != NULL)
     {
         Report->HasExit = ReportNumber(rest, &Report->Exit);
     }
-    else if ((rest = ReportWord(Line, "bugcheck")) != NULL && !Report->HasBugcheck)
+    else if ((rest = LineAfter(Line, "bugcheck")) != NULL && !Report->HasBugcheck)
     {
-        Report->HasBugcheck = true;
-        TextAppend(&Report->Bugcheck, "%s", rest);
+        ReportBugcheck(Report, rest);
     }
-    else if ((rest = ReportWord(Line, "refused")) != NULL && !Report->HasRefusal)
+    else if ((rest = LineAfter(Line, "refused")) != NULL && !Report->HasRefusal)
     {
         Report->HasRefusal = true;
         TextAppend(&Report->Refusal, "%s", rest);
     }
-    else if ((rest = ReportWord(Line, "leak")) != NULL)
+    else if ((rest = LineAfter(Line, "leak")) != NULL)
     {
-        TextAppend(&Report->Leaks, "%s%s", Report->LeakCount != 0 ? "; " : "", rest);
-        Report->LeakCount++;
+        ReportLeftover(Report, rest);
+    }
+    else if ((rest = LineAfter(Line, "missing")) != NULL)
+    {
+        TextListAdd(&Report->Missing, "%s", rest);
+    }
+    else if ((rest = LineAfter(Line, "module")) != NULL)
+    {
+        ModulesLine(&Report->Modules, rest);
+    }
+    else if (Report->HasBugcheck)
+    {
+        StopLine(&Report->Stop, Line);
     }
 }
 
@@ -115,7 +146,7 @@ void ReportFinish(REPORT *Report)
     }
 }
 
-static const char *StatusName(uint32_t Status)
+const char *ReportStatusName(uint32_t Status)
 {
     for (size_t i = 0; i < sizeof(KnownStatus) / sizeof(KnownStatus[0]); i++)
     {
@@ -129,7 +160,7 @@ static const char *StatusName(uint32_t Status)
 
 static int ConcludeProgram(uint32_t Exit, TEXT *Message)
 {
-    const char *name = StatusName(Exit);
+    const char *name = ReportStatusName(Exit);
 
     if (Exit < NTRUN_PROGRAM_HIGH)
     {
@@ -166,6 +197,16 @@ static int ConcludeSilence(const MACHINE_END *End, TEXT *Message)
     return NTRUN_CRASHED;
 }
 
+static void ConcludeLeftovers(const REPORT *Report, TEXT *Message)
+{
+    TextAppend(Message, "left over at shutdown: ");
+    for (size_t i = 0; i < Report->LeftoverCount; i++)
+    {
+        TextAppend(Message, "%s %llu; ", Report->Leftovers[i].Kind, (unsigned long long)Report->Leftovers[i].Count);
+    }
+    TextAppend(Message, "the program ended with %u", Report->Exit);
+}
+
 int ReportConclude(const REPORT *Report, const MACHINE_END *End, TEXT *Message)
 {
     if (Report->HasBugcheck)
@@ -187,10 +228,9 @@ int ReportConclude(const REPORT *Report, const MACHINE_END *End, TEXT *Message)
     {
         return ConcludeSilence(End, Message);
     }
-    if (Report->LeakCount != 0)
+    if (Report->LeftoverCount != 0)
     {
-        TextAppend(Message, "left over at shutdown: %s; the program ended with %u", TextString(&Report->Leaks),
-                   Report->Exit);
+        ConcludeLeftovers(Report, Message);
         return NTRUN_LEFTOVERS;
     }
     return ConcludeProgram(Report->Exit, Message);
@@ -201,6 +241,20 @@ void ReportFree(REPORT *Report)
     TextFree(&Report->Raw);
     TextFree(&Report->Pending);
     TextFree(&Report->Bugcheck);
+    TextFree(&Report->Stop.Image);
+    TextFree(&Report->Stop.Registers);
+    free(Report->Stop.Stack.Frames);
     TextFree(&Report->Refusal);
-    TextFree(&Report->Leaks);
+    TextListFree(&Report->Missing);
+    for (size_t i = 0; i < Report->LeftoverCount; i++)
+    {
+        free(Report->Leftovers[i].Kind);
+    }
+    free(Report->Leftovers);
+    for (size_t i = 0; i < Report->Modules.Count; i++)
+    {
+        free(Report->Modules.Items[i].Name);
+    }
+    free(Report->Modules.Items);
+    memset(Report, 0, sizeof(*Report));
 }

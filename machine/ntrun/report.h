@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the machine reports about its end, and what ntrun makes of it. */
+/* What the machine reports, and what ntrun makes of it. */
 #ifndef ISTHMUS_NTRUN_REPORT_H
 #define ISTHMUS_NTRUN_REPORT_H
 
@@ -9,14 +9,66 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/*
- * Lines from the report port:
- *     exit <decimal>            the program's exit code or NTSTATUS
- *     bugcheck <hex> x 5        code and four parameters
- *     refused <text>            a driver or the program did not start
- *     leak <text>               something was left over
- * Lines that are none of these are kept in Raw only.
- */
+/* Code in the machine's kernel: the kernel itself or a driver. */
+typedef struct MODULE
+{
+    uint64_t Base;
+    uint64_t Size;
+    bool Unloaded;
+    char *Name;
+} MODULE;
+
+typedef struct MODULES
+{
+    MODULE *Items;
+    size_t Count;
+    size_t Capacity;
+} MODULES;
+
+/* One address of a stack: where control is to return to, or (Exact) where it was interrupted. */
+typedef struct FRAME
+{
+    uint64_t Address;
+    bool Exact;
+} FRAME;
+
+typedef struct STACK
+{
+    FRAME *Frames;
+    size_t Count;
+    size_t Capacity;
+} STACK;
+
+/* A bug check. What the machine could not say before a fault ended the report is zero or empty. */
+typedef struct STOP
+{
+    uint32_t Code;
+    uint64_t Parameters[4];
+    bool HasWhere; /* the fields up to Dpc are valid */
+    unsigned Cpu;
+    unsigned Irql;
+    uint64_t Uptime; /* milliseconds */
+    uint64_t Thread;
+    uint64_t Process;
+    bool Attached; /* Process is not the thread's own */
+    uint64_t Dpc;  /* its routine, 0 if none ran */
+    bool HasWho;   /* the fields up to Image are valid */
+    uint64_t ProcessId;
+    uint64_t ThreadId;
+    TEXT Image;     /* the process's name */
+    TEXT Registers; /* "rax=1 rbx=..." of what was interrupted, empty if nothing was */
+    STACK Stack;    /* innermost first */
+    bool Cut;       /* a part of the report is missing */
+} STOP;
+
+/* Something that was left over at shutdown. */
+typedef struct LEFTOVER
+{
+    char *Kind;
+    uint64_t Count;
+} LEFTOVER;
+
+/* The lines of the report port are described in docs/report.md; others are kept in Raw only. */
 typedef struct REPORT
 {
     TEXT Raw;     /* all that came, up to REPORT_MAX bytes */
@@ -24,14 +76,18 @@ typedef struct REPORT
     bool HasExit;
     uint32_t Exit;
     bool HasBugcheck;
-    TEXT Bugcheck; /* of the first one */
+    TEXT Bugcheck; /* of the first one: code and parameters as reported */
+    STOP Stop;     /* of the first one */
     bool HasRefusal;
     TEXT Refusal; /* of the first one */
-    unsigned LeakCount;
-    TEXT Leaks; /* joined by "; " */
+    TEXT_LIST Missing; /* "driver.sys DLL!Routine": imports that the machine does not have */
+    LEFTOVER *Leftovers;
+    size_t LeftoverCount;
+    size_t LeftoverCapacity;
+    MODULES Modules;
 } REPORT;
 
-#define REPORT_MAX 65536u
+#define REPORT_MAX (16u << 20)
 
 /* How QEMU ended. */
 typedef struct MACHINE_END
@@ -53,6 +109,12 @@ void ReportFinish(REPORT *Report);
  * @param Message  Receives a line for the user; stays empty if the program's code is returned as it is.
  */
 int ReportConclude(const REPORT *Report, const MACHINE_END *End, TEXT *Message);
+
+/** A name for an exit status that its author will want named, or NULL. */
+const char *ReportStatusName(uint32_t Status);
+
+/** The module an address lies in, a loaded one first; NULL if it is none's. */
+const MODULE *ModulesFind(const MODULES *Modules, uint64_t Address);
 
 /** Frees everything. */
 void ReportFree(REPORT *Report);

@@ -84,14 +84,14 @@ static bool RunPipe(STREAM *Stream, int Target, int *WriteEnd)
 }
 
 /* Makes the pipes. On failure the caller closes what there is. */
-static bool RunOpenStreams(RUNNER *Runner, QEMU_STREAMS *Ends)
+static bool RunOpenStreams(RUNNER *Runner, int Output, QEMU_STREAMS *Ends)
 {
-    if (!RunPipe(&Runner->Streams[0], STDOUT_FILENO, &Ends->Output) ||
+    if (!RunPipe(&Runner->Streams[0], Output, &Ends->Output) ||
         !RunPipe(&Runner->Streams[2], -1, &Ends->Report))
     {
         return false;
     }
-    if (RunSameTarget(STDOUT_FILENO, STDERR_FILENO))
+    if (RunSameTarget(Output, STDERR_FILENO))
     {
         Ends->Errors = fcntl(Ends->Output, F_DUPFD_CLOEXEC, 0);
         return Ends->Errors >= 0;
@@ -332,6 +332,7 @@ bool RunMachine(RUN *Run, const OPTIONS *Options, const PLACES *Places, const ch
     QEMU_STREAMS ends = {.Output = -1, .Errors = -1, .Report = -1};
     TEXT_LIST arguments = {0};
     sigset_t heard;
+    int output = Options->Json != NULL && strcmp(Options->Json, "-") == 0 ? STDERR_FILENO : STDOUT_FILENO;
     int error = 0;
 
     for (size_t i = 0; i < STREAM_COUNT; i++)
@@ -346,7 +347,7 @@ bool RunMachine(RUN *Run, const OPTIONS *Options, const PLACES *Places, const ch
     sigaddset(&heard, SIGQUIT);
     sigprocmask(SIG_BLOCK, &heard, &runner.OldMask);
     runner.Signals = signalfd(-1, &heard, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (runner.Signals < 0 || !RunOpenStreams(&runner, &ends))
+    if (runner.Signals < 0 || !RunOpenStreams(&runner, output, &ends))
     {
         TextAppend(Error, "cannot make pipes: %s", strerror(errno));
         goto Exit;

@@ -77,6 +77,12 @@ int main(int argc, char **argv)
             Put(1, "flood\n");
         }
     }
+    if (strcmp(mode, "stop") == 0)
+    {
+        Put(1, "output\n");
+        Put(3, "bugcheck c4 b8 1 8b 0\nmodule 1000 1000 loaded d.sys\nframe 1010 call\n");
+        return 5;
+    }
     if (strcmp(mode, "crash") == 0)
     {
         Put(1, "last words");

@@ -93,7 +93,7 @@ static void TestFlood(void **State)
 
     (void)State;
     memset(block, 'x', sizeof(block));
-    for (int i = 0; i < 100; i++)
+    for (size_t i = 0; i < REPORT_MAX / sizeof(block) + 9; i++)
     {
         ReportFeed(&report, block, sizeof(block));
     }

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -314,6 +315,60 @@ static void TestKeep(void **State)
     }
 }
 
+/* Reads what --json wrote, from a file or a text; the caller drops it. */
+static json_t *Json(const char *Path, const char *Text)
+{
+    json_error_t error = {0};
+    json_t *root = Path != NULL ? json_load_file(Path, 0, &error) : json_loads(Text, 0, &error);
+
+    if (root == NULL)
+    {
+        fail_msg("%s, line %d", error.text, error.line);
+    }
+    return root;
+}
+
+static const char *Reason(json_t *Root)
+{
+    return json_string_value(json_object_get(json_object_get(Root, "exit"), "reason"));
+}
+
+static void TestJson(void **State)
+{
+    char *path = TreePath("result.json");
+    char option[4096];
+    OUTCOME outcome;
+    json_t *root;
+
+    (void)State;
+    snprintf(option, sizeof(option), "--json=%s", path);
+    Run(&outcome, "exit", option);
+    CheckExit(outcome.Status, 7);
+    assert_string_equal(outcome.Output, "output\n");
+    root = Json(path, NULL);
+    assert_string_equal(Reason(root), "program");
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(root, "program"), "status")), 7);
+    assert_true(json_is_null(json_object_get(root, "bugcheck")));
+    json_decref(root);
+
+    /* Without llvm-symbolizer the blue screen has addresses, and says why. */
+    setenv("NTRUN_SYMBOLIZER", "/nowhere/llvm-symbolizer", 1);
+    Run(&outcome, "stop", "--json=-");
+    unsetenv("NTRUN_SYMBOLIZER");
+    CheckExit(outcome.Status, NTRUN_BUGCHECK);
+    assert_non_null(strstr(outcome.Messages, "output\n"));
+    assert_non_null(strstr(outcome.Messages, "*** STOP 0x000000C4 DRIVER_VERIFIER_DETECTED_VIOLATION"));
+    assert_non_null(strstr(outcome.Messages, "cannot run llvm-symbolizer"));
+    root = Json(NULL, outcome.Output);
+    assert_string_equal(Reason(root), "bugcheck");
+    assert_string_equal(json_string_value(json_object_get(json_object_get(root, "bugcheck"), "driver")), "d.sys");
+    json_decref(root);
+
+    Run(&outcome, "exit", "--json=/nowhere/result.json");
+    CheckExit(outcome.Status, 7);
+    assert_non_null(strstr(outcome.Messages, "cannot write /nowhere/result.json"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -328,6 +383,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(TestOddOutputs, Setup, Teardown),
         cmocka_unit_test_setup_teardown(TestDescriptorFlagsStay, Setup, Teardown),
         cmocka_unit_test_setup_teardown(TestKeep, Setup, Teardown),
+        cmocka_unit_test_setup_teardown(TestJson, Setup, Teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,10 +7,11 @@
 #define RTLP_MAXIMUM_BACKTRACE 0xFFFF
 
 ULONG RtlpWalkContext(_In_ const CONTEXT *Context, _In_ ULONG64 StackLow, _In_ ULONG64 StackHigh,
-                      _Out_writes_to_(Count, return) PVOID *Frames, _In_ ULONG Count)
+                      _Out_writes_to_(Count, return) PVOID *Frames, _In_ ULONG Count, _Out_opt_ PULONG64 Exact)
 {
     RTLP_FRAME Frame;
     CONTEXT Work;
+    ULONG64 ExactFrames = 0;
     ULONG Stored = 0;
 
     RtlpCopy(&Work, Context, RTLP_CONTEXT_CORE);
@@ -21,19 +22,37 @@ ULONG RtlpWalkContext(_In_ const CONTEXT *Context, _In_ ULONG64 StackLow, _In_ U
     while (Stored < Count)
     {
         ULONG64 Rsp = Work.Rsp;
+        PVOID Base;
+        ULONG Size;
 
         Frames[Stored] = (PVOID)(ULONG_PTR)Work.Rip;
         Stored += 1;
         RtlpFindFrameCode(&Frame, Work.Rip);
 
-        /* Only the innermost code may be a leaf; further out an unknown address is the end of what is known. */
-        if ((Stored > 1 && Frame.Entry == NULL) || !RtlpInBounds(&Frame, Rsp) ||
-            !NT_SUCCESS(RtlpUnwindFrame(&Frame, UNW_FLAG_NHANDLER)) || Work.Rip == 0 || Work.Rsp <= Rsp)
+        /* Only the innermost code, and what a trap interrupted, may be a leaf; elsewhere an unknown address is the end
+           of what is known. */
+        if ((Stored > 1 && Frame.Entry == NULL && !(ExactFrames >> ((Stored - 1) & 63) & 1)) ||
+            !RtlpInBounds(&Frame, Rsp) || !NT_SUCCESS(RtlpUnwindFrame(&Frame, UNW_FLAG_NHANDLER)) || Work.Rip == 0 ||
+            Work.Rsp <= Rsp)
+        {
+            break;
+        }
+        if (Frame.MachineFrame && Stored < 64)
+        {
+            ExactFrames |= 1ULL << Stored;
+        }
+
+        /* What a supposed leaf returns to is believed only if it is code. */
+        else if (Frame.Entry == NULL && !RtlpFindImage((PVOID)(ULONG_PTR)Work.Rip, &Base, &Size))
         {
             break;
         }
     }
 
+    if (Exact != NULL)
+    {
+        *Exact = ExactFrames;
+    }
     return Stored;
 }
 
@@ -63,7 +82,7 @@ static ULONG RtlpWalkHere(ULONG Skip, PVOID *Frames, ULONG Count, const CONTEXT 
         }
     }
 
-    return RtlpWalkContext(&Work, Low, High, Frames, Count);
+    return RtlpWalkContext(&Work, Low, High, Frames, Count, NULL);
 }
 
 /**

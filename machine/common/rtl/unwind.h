@@ -207,12 +207,13 @@ BOOLEAN NTAPI RtlDispatchException(_In_ PEXCEPTION_RECORD ExceptionRecord, _In_ 
  * @param StackLow   lowest address of the stack
  * @param StackHigh  address behind the stack
  * @param Frames     receives up to Count addresses; the first is Context->Rip
+ * @param Exact      optional: bit n is set if frame n (below 64) is where a trap interrupted, not a return address
  * @return the number of addresses stored
  *
  * Any IRQL, also while a blue screen is drawn: no locks are taken besides those of RtlpFindImage.
  */
 ULONG RtlpWalkContext(_In_ const CONTEXT *Context, _In_ ULONG64 StackLow, _In_ ULONG64 StackHigh,
-                      _Out_writes_to_(Count, return) PVOID *Frames, _In_ ULONG Count);
+                      _Out_writes_to_(Count, return) PVOID *Frames, _In_ ULONG Count, _Out_opt_ PULONG64 Exact);
 
 /**
  * longjmp under another name, for a C run time that exports its own: see raise.c.

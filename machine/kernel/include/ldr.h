@@ -61,5 +61,8 @@ BOOLEAN LdrIsKernelAddress(PVOID Address);
 /** Writes "isthmus.sys+0x1234" (or the bare address) into Buffer and returns it. Any IRQL. */
 PCSTR LdrFormatAddress(PVOID Address, PCHAR Buffer, SIZE_T Size);
 
+/** Reports every module there is or was, one line each, so that ntrun can name addresses. Any IRQL. */
+VOID LdrReportModules(VOID);
+
 /** Enumerates modules: the next loaded one after Index (start with -1), or NULL. Any IRQL. */
 const LDR_MODULE *LdrNextModule(LONG *Index);

@@ -210,6 +210,30 @@ static VOID InitpQueryLeftovers(MM_LEFTOVERS *Left)
     }
 }
 
+static VOID InitpReportLeftover(PCSTR Kind, LONG64 Count)
+{
+    if (Count != 0)
+    {
+        HalPrint(HalStreamReport, "leak %s %lld\n", Kind, Count);
+    }
+}
+
+static VOID InitpReportLeftovers(const MM_LEFTOVERS *Mm, const IO_LEFTOVERS *Io)
+{
+    InitpReportLeftover("locked pages", Mm->LockedPages);
+    InitpReportLeftover("pool blocks", Mm->PoolBlocks);
+    InitpReportLeftover("system mappings", Mm->SystemMappings);
+    InitpReportLeftover("user mappings", Mm->UserMappings);
+    InitpReportLeftover("reserved mappings", Mm->ReservedMappings);
+    InitpReportLeftover("I/O space mappings", Mm->IoSpaceMappings);
+    InitpReportLeftover("MDL pages", Mm->MdlPages);
+    InitpReportLeftover("contiguous blocks", Mm->Contiguous);
+    InitpReportLeftover("MDLs", Mm->MdlsAllocated);
+    InitpReportLeftover("IRPs", Io->Irps);
+    InitpReportLeftover("work items", Io->WorkItems);
+    InitpReportLeftover("notify routines", PsQueryNotifyRoutineCount());
+}
+
 DECLSPEC_NORETURN VOID InitpShutDown(NTSTATUS ExitStatus)
 {
     MM_LEFTOVERS mm;
@@ -236,7 +260,7 @@ DECLSPEC_NORETURN VOID InitpShutDown(NTSTATUS ExitStatus)
         HalPrint(HalStreamError,
                  "machine: left over: MDL pages %lld, contiguous blocks %lld, MDLs %lld, IRPs %lld, work items %lld, notify routines %lu\n",
                  mm.MdlPages, mm.Contiguous, mm.MdlsAllocated, io.Irps, io.WorkItems, PsQueryNotifyRoutineCount());
-        HalPrint(HalStreamReport, "leak locked pages %lld, pool blocks %lld, mappings %lld, other %lld\n", locked, pool, mappings, other);
+        InitpReportLeftovers(&mm, &io);
     }
     HalPrint(HalStreamReport, "exit %lu\n", (ULONG)ExitStatus);
     HalExitMachine(0);

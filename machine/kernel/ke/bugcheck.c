@@ -3,28 +3,16 @@
  * Bug checks: stop the other processors, let the callbacks run, say what happened, leave.
  *
  * The first processor to come here wins; others that come meanwhile wait to be stopped. The report is written on a
- * stack of its own, because the one that led here may be full. It is drawn in parts; a fault inside a part (a damaged
- * list, a stack that points nowhere) ends that part and goes on with the next one.
+ * stack of its own, because the one that led here may be full. It is written in parts; a fault inside a part (a damaged
+ * list, a stack that points nowhere) ends that part and goes on with the next one. What the report says is in
+ * bugreport.c; ntrun, which has the words and the symbols, makes the screen of it.
  */
 #include "kip.h"
 #include "ldr.h"
-#include "vf.h"
 #include "rtl/unwind.h"
 
-#define KI_STACK_FRAMES 32
-#define KI_DRIVERS_MAX 4
-#define KI_OVERFLOW_REACH 0x4000
 #define KI_FREEZE_SPINS 20000000
-
-typedef struct _KI_BUG_REPORT
-{
-    ULONG Code;
-    ULONG_PTR Parameters[4];
-    const CONTEXT *Context;
-    BOOLEAN HasFrames;
-    PVOID Frames[KI_STACK_FRAMES];
-    ULONG FrameCount;
-} KI_BUG_REPORT;
+#define KI_STACK_FRAMES 32
 
 volatile LONG KiBugCheckActive;
 static volatile LONG KiBugCheckOwner; /* processor number + 1 */
@@ -90,177 +78,6 @@ VOID KiBugCheckFault(PKTRAP_FRAME Frame)
     HalExitMachine(3);
 }
 
-static VOID KiSay(PCSTR Format, ...)
-{
-    char text[400];
-    va_list arguments;
-    int length;
-
-    va_start(arguments, Format);
-    length = _vsnprintf(text, sizeof(text), Format, arguments);
-    va_end(arguments);
-    HalWriteConsole(HalStreamError, text, length < 0 || length > (int)sizeof(text) ? sizeof(text) : (SIZE_T)length);
-}
-
-/* An English sentence in lines of at most 96 characters, indented. */
-static VOID KiSayWrapped(PCSTR Text)
-{
-    while (*Text != 0)
-    {
-        SIZE_T length = __builtin_strlen(Text);
-
-        if (length > 92)
-        {
-            length = 92;
-            while (length > 40 && Text[length] != ' ')
-            {
-                length--;
-            }
-        }
-        KiSay("    %.*s\n", (int)length, Text);
-        Text += length;
-        while (*Text == ' ')
-        {
-            Text++;
-        }
-    }
-}
-
-static VOID KiSayHead(KI_BUG_REPORT *Report)
-{
-    const KI_BUG_CODE *code = KiFindBugCode(Report->Code, Report->Parameters[0]);
-    BOOLEAN color = VfOptionGiven("color");
-
-    KiSay("\n%s*** STOP 0x%08lX %s (0x%llX, 0x%llX, 0x%llX, 0x%llX)%s\n\n", color ? "\x1b[97;44m" : "", Report->Code,
-          code != NULL ? code->Name : "UNKNOWN_BUG_CHECK", Report->Parameters[0], Report->Parameters[1],
-          Report->Parameters[2], Report->Parameters[3], color ? "\x1b[0m" : "");
-    for (ULONG i = 0; i < 4; i++)
-    {
-        PCSTR word = code != NULL ? code->Parameters[i] : "parameter";
-        char name[128];
-
-        if (word == NULL)
-        {
-            continue;
-        }
-        if (MmIsSystemAddress((PVOID)Report->Parameters[i]) &&
-            LdrFindModule((PVOID)Report->Parameters[i], NULL) != NULL)
-        {
-            KiSay("  %-44s %p  %s\n", word, (PVOID)Report->Parameters[i],
-                  LdrFormatAddress((PVOID)Report->Parameters[i], name, sizeof(name)));
-        }
-        else
-        {
-            KiSay("  %-44s %p\n", word, (PVOID)Report->Parameters[i]);
-        }
-    }
-    if (code != NULL && code->Advice != NULL)
-    {
-        KiSay("\n  What to look for:\n");
-        KiSayWrapped(code->Advice);
-    }
-}
-
-static VOID KiSayWhere(KI_BUG_REPORT *Report)
-{
-    PKPRCB prcb = KiPrcb();
-
-    KiSay("\n  Processor %lu, IRQL %u, thread %p, process %p%s\n", prcb->Number, (ULONG)KiBugReportIrql(),
-          (PVOID)prcb->CurrentThread, (PVOID)prcb->CurrentThread->ApcState.Process,
-          prcb->CurrentThread == prcb->IdleThread ? " (idle)" : "");
-    if (prcb->DpcRoutineActive)
-    {
-        char name[128];
-
-        KiSay("  In the DPC %s\n", LdrFormatAddress(prcb->CurrentDpcRoutine, name, sizeof(name)));
-    }
-}
-
-static VOID KiCollectFrames(KI_BUG_REPORT *Report)
-{
-    ULONG_PTR low, high;
-
-    KiStackOf(Report->Context->Rsp, &low, &high);
-    if (low == 0)
-    {
-        /* Past the end of the thread's stack: what overflowed it is what one wants to see. */
-        PKTHREAD thread = KiCurrentThread();
-
-        if (Report->Context->Rsp >= (ULONG_PTR)thread->StackLimit - KI_OVERFLOW_REACH &&
-            Report->Context->Rsp < (ULONG_PTR)thread->StackLimit)
-        {
-            low = Report->Context->Rsp & ~15ULL;
-            high = (ULONG_PTR)thread->StackBase;
-        }
-    }
-    Report->FrameCount = RtlpWalkContext(Report->Context, low, high, Report->Frames, KI_STACK_FRAMES);
-    Report->HasFrames = TRUE;
-}
-
-static BOOLEAN KiSayDriver(PVOID Address, PCSTR Why, const LDR_MODULE **Said, PULONG Count)
-{
-    BOOLEAN unloaded = FALSE;
-    const LDR_MODULE *module = MmIsSystemAddress(Address) ? LdrFindModule(Address, &unloaded) : NULL;
-
-    if (module == NULL || LdrIsKernelAddress(Address))
-    {
-        return FALSE;
-    }
-    for (ULONG i = 0; i < *Count; i++)
-    {
-        if (Said[i] == module)
-        {
-            return TRUE;
-        }
-    }
-    if (*Count < KI_DRIVERS_MAX)
-    {
-        Said[(*Count)++] = module;
-        KiSay("  %s %ws%s (%s)\n", *Count == 1 ? "Probably caused by" : "Also involved:    ", module->Name,
-              unloaded ? ", unloaded" : "", Why);
-    }
-    return TRUE;
-}
-
-static VOID KiSayBlame(KI_BUG_REPORT *Report)
-{
-    const LDR_MODULE *said[KI_DRIVERS_MAX];
-    ULONG count = 0;
-
-    for (ULONG i = 0; i < 4; i++)
-    {
-        KiSayDriver((PVOID)Report->Parameters[i], "named by a parameter", said, &count);
-    }
-    for (ULONG i = 0; i < Report->FrameCount; i++)
-    {
-        KiSayDriver(Report->Frames[i], "on the stack", said, &count);
-    }
-}
-
-static VOID KiSayStack(KI_BUG_REPORT *Report)
-{
-    KiSay("\n  Stack:\n");
-    for (ULONG i = 0; i < Report->FrameCount; i++)
-    {
-        char name[128];
-
-        KiSay("  %2lu  %p  %s\n", i, Report->Frames[i], LdrFormatAddress(Report->Frames[i], name, sizeof(name)));
-    }
-}
-
-static VOID KiSayRegisters(KI_BUG_REPORT *Report)
-{
-    const CONTEXT *c = Report->Context;
-
-    KiSay("\n  rax %016llx  rbx %016llx  rcx %016llx  rdx %016llx\n"
-          "  rsi %016llx  rdi %016llx  rbp %016llx  rsp %016llx\n",
-          c->Rax, c->Rbx, c->Rcx, c->Rdx, c->Rsi, c->Rdi, c->Rbp, c->Rsp);
-    KiSay("  r8  %016llx  r9  %016llx  r10 %016llx  r11 %016llx\n"
-          "  r12 %016llx  r13 %016llx  r14 %016llx  r15 %016llx\n"
-          "  rip %016llx  flags %08lx\n\n",
-          c->R8, c->R9, c->R10, c->R11, c->R12, c->R13, c->R14, c->R15, c->Rip, c->EFlags);
-}
-
 static VOID KiRunCallbacksPart(KI_BUG_REPORT *Report)
 {
     KiRunBugCheckCallbacks();
@@ -275,7 +92,7 @@ static VOID KiPart(VOID (*Part)(KI_BUG_REPORT *), KI_BUG_REPORT *Report)
     }
     else
     {
-        KiSay("  (a fault ended this part)\n");
+        HalPrint(HalStreamReport, "cut\n"); /* a fault ended this part */
     }
     InterlockedExchange(&KiBugCheckInPart, 0);
 }
@@ -284,28 +101,17 @@ static ULONG_PTR KiReportBugCheck(PVOID Argument)
 {
     KI_BUG_REPORT *report = Argument;
 
-    KiPart(KiSayHead, report);
-    KiPart(KiSayWhere, report);
-    KiPart(KiCollectFrames, report);
-    KiPart(KiSayBlame, report);
-    KiPart(KiSayStack, report);
-    KiPart(KiSayRegisters, report);
+    KiPart(KiReportCode, report);
+    KiPart(KiReportModules, report);
+    KiPart(KiReportWhere, report);
+    KiPart(KiReportStack, report);
+    KiPart(KiReportRegisters, report);
     KiPart(KiRunCallbacksPart, report);
-    HalPrint(HalStreamReport, "bugcheck %lx %llx %llx %llx %llx\n", report->Code, report->Parameters[0],
-             report->Parameters[1], report->Parameters[2], report->Parameters[3]);
     HalExitMachine(2);
 }
 
-static KIRQL KiBugIrql;
-
-KIRQL KiBugReportIrql(VOID)
-{
-    return KiBugIrql;
-}
-
-/* A bug check whose machine state is known. Any IRQL. */
-DECLSPEC_NORETURN VOID KiBugCheck(ULONG Code, ULONG_PTR P1, ULONG_PTR P2, ULONG_PTR P3, ULONG_PTR P4,
-                                  const CONTEXT *Context)
+static DECLSPEC_NORETURN VOID KiStop(ULONG Code, ULONG_PTR P1, ULONG_PTR P2, ULONG_PTR P3, ULONG_PTR P4,
+                                     const CONTEXT *Context, BOOLEAN AtFault)
 {
     LONG me;
     LONG owner;
@@ -318,7 +124,6 @@ DECLSPEC_NORETURN VOID KiBugCheck(ULONG Code, ULONG_PTR P1, ULONG_PTR P2, ULONG_
         /* A bug check inside the report: to the next part, or out. */
         if (InterlockedExchange(&KiBugCheckInPart, 0))
         {
-            KiSay("  (bug check 0x%lX, 0x%llX, 0x%llX, 0x%llX, 0x%llX)\n", Code, P1, P2, P3, P4);
             KiRestoreJump(&KiBugCheckPart);
         }
         HalExitMachine(3);
@@ -327,7 +132,7 @@ DECLSPEC_NORETURN VOID KiBugCheck(ULONG Code, ULONG_PTR P1, ULONG_PTR P2, ULONG_
     {
         __asm__ volatile("hlt"); /* the winner's NMI comes */
     }
-    KiBugIrql = KeGetCurrentIrql();
+    KiBugReport.Irql = KeGetCurrentIrql();
     __writecr8(HIGH_LEVEL);
     InterlockedExchange(&KiBugCheckActive, 1);
     KiFreezeOthers();
@@ -338,8 +143,16 @@ DECLSPEC_NORETURN VOID KiBugCheck(ULONG Code, ULONG_PTR P1, ULONG_PTR P2, ULONG_
     KiBugReport.Parameters[2] = P3;
     KiBugReport.Parameters[3] = P4;
     KiBugReport.Context = &KiBugContext;
+    KiBugReport.AtFault = AtFault;
     KiCallOnStack(KiReportBugCheck, &KiBugReport, KiBugCheckStack + sizeof(KiBugCheckStack));
     __builtin_unreachable();
+}
+
+/* A bug check whose machine state is known. Any IRQL. */
+DECLSPEC_NORETURN VOID KiBugCheck(ULONG Code, ULONG_PTR P1, ULONG_PTR P2, ULONG_PTR P3, ULONG_PTR P4,
+                                  const CONTEXT *Context)
+{
+    KiStop(Code, P1, P2, P3, P4, Context, TRUE);
 }
 
 /**
@@ -355,7 +168,8 @@ DECLSPEC_NORETURN VOID NTAPI KeBugCheckEx(ULONG BugCheckCode, ULONG_PTR BugCheck
     CONTEXT context;
 
     RtlCaptureContext(&context);
-    KiBugCheck(BugCheckCode, BugCheckParameter1, BugCheckParameter2, BugCheckParameter3, BugCheckParameter4, &context);
+    KiStop(BugCheckCode, BugCheckParameter1, BugCheckParameter2, BugCheckParameter3, BugCheckParameter4, &context,
+           FALSE);
 }
 
 /** KeBugCheckEx with four zeroes. */
@@ -378,7 +192,7 @@ VOID KePrintStack(const CONTEXT *Context)
         Context = &here;
     }
     KiStackOf(Context->Rsp, &low, &high);
-    count = RtlpWalkContext(Context, low, high, frames, KI_STACK_FRAMES);
+    count = RtlpWalkContext(Context, low, high, frames, KI_STACK_FRAMES, NULL);
     for (ULONG i = 0; i < count; i++)
     {
         char name[128];

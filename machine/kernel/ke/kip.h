@@ -318,16 +318,23 @@ VOID KiBugCheckFault(PKTRAP_FRAME Frame);
 DECLSPEC_NORETURN VOID KiBugCheck(ULONG Code, ULONG_PTR P1, ULONG_PTR P2, ULONG_PTR P3, ULONG_PTR P4,
                                   const CONTEXT *Context);
 VOID KiRunBugCheckCallbacks(VOID);
-KIRQL KiBugReportIrql(VOID);
 
-typedef struct _KI_BUG_CODE
+/* What a bug check says, in lines for ntrun: docs/report.md. Each part may end by a fault; the next goes on. */
+typedef struct _KI_BUG_REPORT
 {
     ULONG Code;
-    PCSTR Name;
-    PCSTR Parameters[4]; /* words for the parameters, NULL if unused */
-    PCSTR Advice;        /* what to look for */
-} KI_BUG_CODE;
-const KI_BUG_CODE *KiFindBugCode(ULONG Code, ULONG_PTR Parameter1);
+    ULONG_PTR Parameters[4];
+    const CONTEXT *Context;
+    BOOLEAN AtFault; /* Context is what was interrupted, not the caller of KeBugCheckEx */
+    KIRQL Irql;
+} KI_BUG_REPORT;
+
+PUCHAR NTAPI PsGetProcessImageFileName(PEPROCESS Process); /* no header declares it */
+VOID KiReportCode(KI_BUG_REPORT *Report);
+VOID KiReportModules(KI_BUG_REPORT *Report);
+VOID KiReportWhere(KI_BUG_REPORT *Report);
+VOID KiReportStack(KI_BUG_REPORT *Report);
+VOID KiReportRegisters(KI_BUG_REPORT *Report);
 
 NTSTATUS NTAPI NtYieldExecution(VOID);
 int _vsnprintf(char *Buffer, size_t Count, const char *Format, va_list Arguments);

@@ -50,6 +50,7 @@ static VOID LdrpReportMissing(const LDR_MODULE *Module, PCSTR Dll, const PE_IMPO
     }
     symbol[sizeof(symbol) - 1] = 0;
     HalPrint(HalStreamError, "%ws: imports %s, which the machine does not have\n", Module->Name, symbol);
+    HalPrint(HalStreamReport, "missing %ws %s\n", Module->Name, symbol);
     (*Missing)++;
 }
 

@@ -5,6 +5,7 @@
  * Look-ups run at any IRQL and on a dying machine, so they take no lock. A record's fields are written while its state
  * is Free or Loading, and published by the state's release store; records are never freed, only reused long after.
  */
+#include "hal.h"
 #include "ldrp.h"
 #include "rtl.h"
 #include "rtl/sehhooks.h"
@@ -133,6 +134,21 @@ const LDR_MODULE *LdrNextModule(LONG *Index)
         }
     }
     return NULL;
+}
+
+VOID LdrReportModules(VOID)
+{
+    for (ULONG i = 0; i < LDR_MAX_MODULES; i++)
+    {
+        const LDR_MODULE *module = &LdrpModules[i];
+        LONG state = ReadAcquire(&module->State);
+
+        if (state == LdrModuleLoaded || state == LdrModuleUnloaded)
+        {
+            HalPrint(HalStreamReport, "module %p %lx %s %ws\n", module->Base, module->Size,
+                     state == LdrModuleUnloaded ? "unloaded" : "loaded", module->Name);
+        }
+    }
 }
 
 PCSTR LdrFormatAddress(PVOID Address, PCHAR Buffer, SIZE_T Size)
