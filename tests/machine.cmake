@@ -25,6 +25,12 @@ foreach(line IN LISTS groups)
     string(REGEX REPLACE "^GROUP\\(([a-z_0-9]+)\\).*" "\\1" group ${line})
     machine_test(machine.kernel.${group} RUN ktest.sys ktest.exe ${group})
 endforeach()
+file(STRINGS ${PROJECT_SOURCE_DIR}/tests/machine/kernel/groups.def groups REGEX "^LARGE_GROUP\\(")
+foreach(line IN LISTS groups)
+    string(REGEX REPLACE "^LARGE_GROUP\\(([a-z_0-9]+)\\).*" "\\1" group ${line})
+    machine_test(machine.kernel.${group} OPTIONS --memory 3072 RUN ktest.sys ktest.exe ${group} TIMEOUT 300)
+    set_tests_properties(machine.kernel.${group} PROPERTIES LABELS long)
+endforeach()
 
 # Programs and what the machine offers them.
 set(LICENSE_FILE --add ${PROJECT_SOURCE_DIR}/LICENSE=license.txt)

@@ -109,8 +109,8 @@ static PMDL MipAllocatePages(const MI_PAGE_REQUEST *Request, MEMORY_CACHING_TYPE
 }
 
 /*
- * Flags that exclude or need each other (DDI MmAllocatePagesForMdlEx, MmAllocateNodePagesForMdlEx). There is no cache of
- * large pages besides the free list: a large page that is not whole there fails, as from an empty cache.
+ * Flags that exclude or need each other (DDI MmAllocatePagesForMdlEx, MmAllocateNodePagesForMdlEx). There is no cache
+ * of large pages besides the free list: a large page that is not whole there fails, as from an empty cache.
  */
 static BOOLEAN MipAreFlagsValid(ULONG Flags, ULONG64 SkipBytes, SIZE_T TotalBytes)
 {
@@ -229,9 +229,9 @@ VOID NTAPI MmFreePagesFromMdl(_In_ PMDLX MemoryDescriptorList)
             KeBugCheckEx(MI_BUGCHECK_PFN_LIST_CORRUPT, 0x9A, pfn, MiPfn(pfn)->State,
                          (ULONG_PTR)MI_REFERENCES(MiPfn(pfn)->Counts));
         }
-        pfns[i] = MAXULONG_PTR;
-        MiReleasePage(pfn);
     }
+    MiReleasePages(pfns, pages);
+    __stosq(pfns, MAXULONG64, pages); /* should it be freed again, these are no pages */
     mdl->MdlFlags &= ~MDL_PAGES_LOCKED;
     InterlockedAdd64(&MiCounters.MdlPages, -(LONG64)pages);
 }

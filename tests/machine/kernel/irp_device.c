@@ -64,6 +64,36 @@ static ULONG Invert(PIRP Irp, PIO_STACK_LOCATION Stack)
     return length;
 }
 
+/* Secondary buffers that the I/O manager has to unlock and free with the first one. */
+static NTSTATUS Chain(IRP_DEVICE *Device, PIRP Irp)
+{
+    NTSTATUS status = STATUS_SUCCESS;
+
+    for (ULONG i = 0; i < 2 && NT_SUCCESS(status); i++)
+    {
+        PMDL mdl = IoAllocateMdl((PUCHAR)Device->Chained + i * PAGE_SIZE, PAGE_SIZE, TRUE, FALSE, Irp);
+        status = mdl != NULL ? KtLock(mdl, UserMode, IoWriteAccess) : STATUS_INSUFFICIENT_RESOURCES;
+        if (NT_SUCCESS(status) && MmGetSystemAddressForMdlSafe(mdl, NormalPagePriority) == NULL)
+        {
+            status = STATUS_INSUFFICIENT_RESOURCES;
+        }
+    }
+    return Finish(Irp, status, 0);
+}
+
+static NTSTATUS SumDirect(PIRP Irp, ULONG Length)
+{
+    PUCHAR system =
+        Irp->MdlAddress != NULL ? MmGetSystemAddressForMdlSafe(Irp->MdlAddress, NormalPagePriority) : NULL;
+    ULONG_PTR sum = 0;
+
+    for (ULONG i = 0; system != NULL && i < Length; i++)
+    {
+        sum += system[i];
+    }
+    return Finish(Irp, STATUS_SUCCESS, sum);
+}
+
 static NTSTATUS Control(PDEVICE_OBJECT Device, PIRP Irp, PIO_STACK_LOCATION Stack)
 {
     PVOID system;
@@ -90,6 +120,12 @@ static NTSTATUS Control(PDEVICE_OBJECT Device, PIRP Irp, PIO_STACK_LOCATION Stac
         }
         RtlFillMemory(system, Stack->Parameters.DeviceIoControl.OutputBufferLength, 0x5C);
         return Finish(Irp, STATUS_SUCCESS, Stack->Parameters.DeviceIoControl.OutputBufferLength);
+    case CODE_IN_DIRECT:
+        return SumDirect(Irp, Stack->Parameters.DeviceIoControl.OutputBufferLength);
+    case CODE_NEITHER:
+        return Finish(Irp, STATUS_SUCCESS, 0);
+    case CODE_CHAIN:
+        return Chain(KtIrpDevice(Device), Irp);
     default:
         return Finish(Irp, STATUS_INVALID_DEVICE_REQUEST, 0);
     }

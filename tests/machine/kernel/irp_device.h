@@ -16,6 +16,9 @@
 #define CODE_HOLD IRP_CODE(2, METHOD_BUFFERED)                /* until it is cancelled */
 #define CODE_FAIL IRP_CODE(3, METHOD_BUFFERED)                /* STATUS_DEVICE_NOT_READY, Information 0 */
 #define CODE_OUT_DIRECT IRP_CODE(4, METHOD_OUT_DIRECT)        /* writes 0x5C into the output buffer, through its MDL */
+#define CODE_IN_DIRECT IRP_CODE(6, METHOD_IN_DIRECT)          /* Information = sum of the output's bytes, by its MDL */
+#define CODE_NEITHER IRP_CODE(7, METHOD_NEITHER)              /* looks at nothing */
+#define CODE_CHAIN IRP_CODE(8, METHOD_OUT_DIRECT)             /* locks Chained in two more MDLs of the IRP's chain */
 #define CODE_WARN IRP_CODE(5, METHOD_BUFFERED)                /* STATUS_BUFFER_OVERFLOW with 4 bytes of data */
 
 typedef struct _IRP_DEVICE
@@ -33,6 +36,7 @@ typedef struct _IRP_DEVICE
     KTIMER Timer;
     KDPC Dpc;
     PIRP Pending;
+    PVOID Chained;                       /* two pages for CODE_CHAIN */
 } IRP_DEVICE;
 
 typedef struct _IRP_STACK

@@ -39,9 +39,9 @@ VOID KtCheckValue(KTEST_RUN *Run, ULONG64 Found, ULONG64 Expected, PCSTR Text, P
     KtCheckValue(Run, (ULONG)(expression), (ULONG)(status), #expression, __FILE__, __LINE__)
 
 /*
- * What the checks that follow, up to the next of these or the group's end, are about. docs/fidelity.md is made from them
- * (docs/fidelity/generate), so they are literals; and the group fails if one of its file was not reached, or checked
- * nothing.
+ * What the checks that follow, up to the next of these or the group's end, are about. docs/fidelity.md is made from
+ * them (docs/fidelity/generate), so they are literals; and the group fails if one of its file was not reached, or
+ * checked nothing.
  *
  *   Routines  names of routines or macros, separated by ", "
  *   What      what is checked of them, in one sentence without a full stop

@@ -20,8 +20,9 @@ static VOID TestFields(KTEST_RUN *Run)
 {
     PMDL mdl;
 
-    KT_COVERS("MmAllocatePagesForMdlEx, MmAllocatePagesForMdl", "whole pages: ByteCount rounded up, StartVa and ByteOffset 0, "
-              "Process NULL, MDL_PAGES_LOCKED alone", "DDI; the rounding after the field's use in public drivers");
+    KT_COVERS("MmAllocatePagesForMdlEx, MmAllocatePagesForMdl", "whole pages: ByteCount rounded up, StartVa and "
+              "ByteOffset 0, Process NULL, MDL_PAGES_LOCKED alone",
+              "DDI; the rounding after the field's use in public drivers");
     mdl = KtAllocateBetween(0, MAXLONGLONG, 0, PAGE_SIZE + 1, 0);
     CHECK(mdl != NULL);
     CHECK_EQUAL(mdl->ByteCount, 2 * PAGE_SIZE);
@@ -31,8 +32,8 @@ static VOID TestFields(KTEST_RUN *Run)
     KtSayMdl(Run, "two pages", mdl);
     KtFreePages(mdl);
 
-    KT_COVERS("MmAllocatePagesForMdlEx", "0 bytes, more than 4 GB - PAGE_SIZE, an empty range, a step that is not whole "
-              "pages, an unknown flag or cache type: NULL", "DDI for the limits; NULL for nonsense is ours");
+    KT_COVERS("MmAllocatePagesForMdlEx", "0 bytes, more than 4 GB - PAGE_SIZE, an empty range, a step that is not "
+              "whole pages, an unknown flag or cache type: NULL", "DDI for the limits; NULL for nonsense is ours");
     CHECK(KtAllocateBetween(0, MAXLONGLONG, 0, 0, 0) == NULL);
     CHECK(KtAllocateBetween(0, MAXLONGLONG, 0, 0x100000000ULL, 0) == NULL);
     CHECK(KtAllocateBetween(0, MAXLONGLONG, 0, (SIZE_T)1 << 50, 0) == NULL);
@@ -52,8 +53,8 @@ static VOID TestFlags(KTEST_RUN *Run)
                                   MM_ALLOCATE_PREFER_CONTIGUOUS | MM_ALLOCATE_FULLY_REQUIRED | MM_ALLOCATE_NO_WAIT |
                                       MM_DONT_ZERO_ALLOCATION | MM_ALLOCATE_FROM_LOCAL_NODE_ONLY};
 
-    KT_COVERS("MmAllocatePagesForMdlEx", "flags 1, 2, 4, 8, 0x10, alone and together: all pages there are asked for, zeroed "
-              "unless MM_DONT_ZERO_ALLOCATION", "DDI");
+    KT_COVERS("MmAllocatePagesForMdlEx", "flags 1, 2, 4, 8, 0x10, alone and together: all pages there are asked for, "
+              "zeroed unless MM_DONT_ZERO_ALLOCATION", "DDI");
     for (ULONG round = 0; round < 2; round++) /* the second time the pages were dirty */
     {
         for (ULONG i = 0; i < RTL_NUMBER_OF(flags); i++)
@@ -75,8 +76,8 @@ static VOID TestChunks(KTEST_RUN *Run)
     ULONG misplaced = 0, breaks = 0;
     PMDL mdl;
 
-    KT_COVERS("MmAllocatePagesForMdlEx", "MM_ALLOCATE_REQUIRE_CONTIGUOUS_CHUNKS with a step: each chunk is contiguous, "
-              "as long as the step and aligned to it", "DDI");
+    KT_COVERS("MmAllocatePagesForMdlEx", "MM_ALLOCATE_REQUIRE_CONTIGUOUS_CHUNKS with a step: each chunk is "
+              "contiguous, as long as the step and aligned to it", "DDI");
     mdl = KtAllocateBetween(0, MAXLONGLONG, 64 * 1024, 8 * 64 * 1024, chunks | MM_ALLOCATE_FULLY_REQUIRED);
     CHECK(mdl != NULL);
     for (ULONG i = 0; mdl != NULL && i < KtPages(mdl); i++)
@@ -110,15 +111,16 @@ static VOID TestChunks(KTEST_RUN *Run)
     CHECK(mdl == NULL || (mdl->ByteCount % (64 * 1024) == 0 && mdl->ByteCount <= 2 * MB));
     KtFreePages(mdl);
 
-    KT_COVERS("MmAllocatePagesForMdlEx", "the step of chunks must be a power of two and divide the size; chunks exclude "
-              "MM_ALLOCATE_PREFER_CONTIGUOUS; otherwise NULL", "DDI, DDI MmAllocateNodePagesForMdlEx; NULL is ours");
+    KT_COVERS("MmAllocatePagesForMdlEx", "the step of chunks must be a power of two and divide the size; chunks "
+              "exclude MM_ALLOCATE_PREFER_CONTIGUOUS; otherwise NULL",
+              "DDI, DDI MmAllocateNodePagesForMdlEx; NULL is ours");
     CHECK(KtAllocateBetween(0, MAXLONGLONG, 3 * PAGE_SIZE, 6 * PAGE_SIZE, chunks) == NULL);
     CHECK(KtAllocateBetween(0, MAXLONGLONG, 4 * PAGE_SIZE, 6 * PAGE_SIZE, chunks) == NULL);
     CHECK(KtAllocateBetween(0, MAXLONGLONG, 4 * PAGE_SIZE, 8 * PAGE_SIZE - 1, chunks) == NULL);
     CHECK(KtAllocateBetween(0, MAXLONGLONG, 0, 8 * PAGE_SIZE, chunks | MM_ALLOCATE_PREFER_CONTIGUOUS) == NULL);
 
-    KT_COVERS("MmAllocatePagesForMdlEx", "MM_ALLOCATE_FAST_LARGE_PAGES needs chunks of whole large pages, and gives such; "
-              "otherwise NULL", "DDI; the free list stands for the cache of large pages");
+    KT_COVERS("MmAllocatePagesForMdlEx", "MM_ALLOCATE_FAST_LARGE_PAGES needs chunks of whole large pages, and gives "
+              "such; otherwise NULL", "DDI; the free list stands for the cache of large pages");
     CHECK(KtAllocateBetween(0, MAXLONGLONG, 0, 2 * MB, MM_ALLOCATE_FAST_LARGE_PAGES) == NULL);
     CHECK(KtAllocateBetween(0, MAXLONGLONG, 0, 2 * MB, MM_ALLOCATE_FAST_LARGE_PAGES | chunks) == NULL);
     CHECK(KtAllocateBetween(0, MAXLONGLONG, MB, 2 * MB, MM_ALLOCATE_FAST_LARGE_PAGES | chunks) == NULL);
@@ -137,8 +139,8 @@ static VOID TestRanges(KTEST_RUN *Run)
 {
     PMDL mdl;
 
-    KT_COVERS("MmAllocatePagesForMdlEx", "all pages lie between the two addresses; a page that they cut does not count",
-              "DDI; the second half is ours");
+    KT_COVERS("MmAllocatePagesForMdlEx", "all pages lie between the two addresses; a page that they cut does not "
+              "count", "DDI; the second half is ours");
     mdl = KtAllocateBetween(20 * MB + 1, 21 * MB - 2, 0, 4 * MB, MM_DONT_ZERO_ALLOCATION);
     if (mdl != NULL)
     {
@@ -148,8 +150,9 @@ static VOID TestRanges(KTEST_RUN *Run)
     CHECK(KtAllocateBetween(20 * MB + 1, 20 * MB + PAGE_SIZE, 0, PAGE_SIZE, 0) == NULL);
     KtFreePages(mdl);
 
-    KT_COVERS("MmAllocatePagesForMdlEx", "without enough pages in the range it moves up by the step, also over ranges that "
-              "leave gaps; fewer pages than asked for are an answer, except with MM_ALLOCATE_FULLY_REQUIRED", "DDI");
+    KT_COVERS("MmAllocatePagesForMdlEx", "without enough pages in the range it moves up by the step, also over ranges "
+              "that leave gaps; fewer pages than asked for are an answer, except with MM_ALLOCATE_FULLY_REQUIRED",
+              "DDI");
     mdl = KtAllocateBetween(16 * MB, 16 * MB + 64 * 1024 - 1, 2 * MB, 512 * 1024, MM_DONT_ZERO_ALLOCATION);
     CHECK(mdl != NULL);
     if (mdl != NULL)
@@ -161,8 +164,8 @@ static VOID TestRanges(KTEST_RUN *Run)
             wrong += at % (2 * MB) >= 64 * 1024;
             beyond += at >= 18 * MB;
         }
-        KtSay(Run, "64 KB of every 2 MB from 16 MB on: %lu pages, %lu outside, %lu from later ranges", KtPages(mdl), wrong,
-              beyond);
+        KtSay(Run, "64 KB of every 2 MB from 16 MB on: %lu pages, %lu outside, %lu from later ranges", KtPages(mdl),
+              wrong, beyond);
         CHECK_EQUAL(wrong, 0);
         CHECK(beyond != 0);
         CHECK_EQUAL(mdl->ByteCount, 512 * 1024);
@@ -176,8 +179,8 @@ static VOID TestNode(KTEST_RUN *Run)
     PHYSICAL_ADDRESS low = {.QuadPart = 0}, high = {.QuadPart = MAXLONGLONG};
     PMDL mdl;
 
-    KT_COVERS("MmAllocateNodePagesForMdlEx", "node 0, the only one, as MmAllocatePagesForMdlEx with the same flags; any "
-              "other node gives NULL", "DDI MmAllocateNodePagesForMdlEx: valid nodes are 0 to N-1");
+    KT_COVERS("MmAllocateNodePagesForMdlEx", "node 0, the only one, as MmAllocatePagesForMdlEx with the same flags; "
+              "any other node gives NULL", "DDI MmAllocateNodePagesForMdlEx: valid nodes are 0 to N-1");
     mdl = MmAllocateNodePagesForMdlEx(low, high, low, 3 * PAGE_SIZE, MmCached, 0,
                                       MM_ALLOCATE_FROM_LOCAL_NODE_ONLY | MM_ALLOCATE_FULLY_REQUIRED);
     CHECK(mdl != NULL);
@@ -205,7 +208,8 @@ static VOID TestFree(KTEST_RUN *Run)
     CHECK(!MmIsAddressValid(va));
     ExFreePool(mdl);
 
-    KT_COVERS("MmFreePagesFromMdlEx", "as MmFreePagesFromMdl, whatever the flags", "ours: the routine has no public page");
+    KT_COVERS("MmFreePagesFromMdlEx", "as MmFreePagesFromMdl, whatever the flags",
+              "ours: the routine has no public page");
     mdl = KtAllocatePages(Run, 4 * PAGE_SIZE);
     MmFreePagesFromMdlEx(mdl, 0);
     CHECK_EQUAL(KtFlags(mdl), 0);
@@ -222,8 +226,8 @@ static VOID TestFreedWhileMapped(KTEST_RUN *Run)
     PUCHAR user;
     PMDL shadow;
 
-    KT_COVERS("MmFreePagesFromMdl", "pages freed while a program has them mapped stay the view's: nobody else gets them "
-              "until it is unmapped", "ours: Windows documents only that it must not be done");
+    KT_COVERS("MmFreePagesFromMdl", "pages freed while a program has them mapped stay the view's: nobody else gets "
+              "them until it is unmapped", "ours: Windows documents only that it must not be done");
     user = KtMapUser(mdl, NULL, NormalPagePriority, &status);
     CHECK_STATUS(status, STATUS_SUCCESS);
     KtFill(user, 4 * PAGE_SIZE, 61);

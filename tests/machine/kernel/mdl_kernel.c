@@ -39,6 +39,8 @@ static VOID TestNonPagedPool(KTEST_RUN *Run, SIZE_T Size)
     CHECK(mdl->MappedSystemVa == pool);
     CHECK(mdl->Process == NULL);
     CHECK(MmGetSystemAddressForMdlSafe(mdl, NormalPagePriority) == pool);
+    KT_COVERS("MmMapLockedPagesSpecifyCache, MmUnmapLockedPages", "nonpaged pool mapped into a process: the same "
+              "PFNs, no flag set; the address is gone after the unmap", "DDI");
     user = KtMapUser(mdl, NULL, NormalPagePriority, &status);
     CHECK_STATUS(status, STATUS_SUCCESS);
     CheckView(Run, "nonpaged pool", mdl, pool, user, Size);
@@ -64,6 +66,8 @@ static VOID TestPagedPool(KTEST_RUN *Run)
     {
         return;
     }
+    KT_COVERS("MmProbeAndLockPages, MmMapLockedPagesSpecifyCache", "paged pool locked with KernelMode, Process NULL, "
+              "and mapped into a process", "DDI");
     CHECK_STATUS(KtLock(mdl, KernelMode, IoWriteAccess), STATUS_SUCCESS);
     CHECK_EQUAL(KtFlags(mdl) & ~MDL_ALLOCATED_FIXED_SIZE, MDL_PAGES_LOCKED | MDL_WRITE_OPERATION);
     CHECK(mdl->Process == NULL);
@@ -144,6 +148,8 @@ static VOID TestReadOnly(KTEST_RUN *Run)
     CHECK(writable != NULL && readable != NULL);
     if (writable != NULL && readable != NULL)
     {
+    KT_COVERS("MmMapLockedPagesSpecifyCache", "the program can neither make a read-only view writable nor free a "
+              "view; another view of the same pages is not affected", "DDI");
         writable[5] = 0x77;
         CHECK_EQUAL(*(volatile UCHAR *)(readable + 5), 0x77);
         CHECK_STATUS(KT_RAISED(*(volatile UCHAR *)(readable + 5) = 1), STATUS_ACCESS_VIOLATION);
@@ -219,6 +225,8 @@ static VOID TestQuery(KTEST_RUN *Run)
     CHECK(user != NULL);
     if (user != NULL)
     {
+    KT_COVERS("MmMapLockedPagesSpecifyCache", "a view is committed memory of its size and protection to whoever asks",
+              "ours");
         CHECK_STATUS(ZwQueryVirtualMemory(NtCurrentProcess(), user, KT_MEMORY_BASIC_INFORMATION, &information,
                                           sizeof(information), &length),
                      STATUS_SUCCESS);

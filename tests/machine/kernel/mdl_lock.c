@@ -53,8 +53,8 @@ static VOID TestProtections(KTEST_RUN *Run)
     };
     PUCHAR base = KtUserAllocate(Run, 3 * PAGE_SIZE, PAGE_READWRITE);
 
-    KT_COVERS("MmProbeAndLockPages", "raises STATUS_ACCESS_VIOLATION where the page's protection forbids the operation; "
-              "IoModifyAccess asks for what IoWriteAccess does; the flags stay as they were", "DDI");
+    KT_COVERS("MmProbeAndLockPages", "raises STATUS_ACCESS_VIOLATION where the page's protection forbids the "
+              "operation; IoModifyAccess asks for what IoWriteAccess does; the flags stay as they were", "DDI");
     for (ULONG i = 0; base != NULL && i < RTL_NUMBER_OF(cases); i++)
     {
         CHECK_STATUS(KtUserProtect(base + PAGE_SIZE, PAGE_SIZE, cases[i].Protect), STATUS_SUCCESS);
@@ -75,8 +75,8 @@ static VOID TestProtections(KTEST_RUN *Run)
     }
     KtUserFree(base);
 
-    KT_COVERS("MmProbeAndLockPages", "a guard page raises STATUS_GUARD_PAGE_VIOLATION once, as a touch would: the guard is "
-              "gone afterwards", "ours, after what a touch of the page does");
+    KT_COVERS("MmProbeAndLockPages", "a guard page raises STATUS_GUARD_PAGE_VIOLATION once, as a touch would: the "
+              "guard is gone afterwards", "ours, after what a touch of the page does");
     base = KtUserAllocate(Run, PAGE_SIZE, PAGE_READWRITE | PAGE_GUARD);
     if (base != NULL)
     {
@@ -133,8 +133,8 @@ static VOID TestSections(KTEST_RUN *Run)
     KtFill(shared, 4 * PAGE_SIZE, 40);
 
     KT_COVERS("MmProbeAndLockPages", "pages of a section are locked where they are; a copy-on-write page locked for "
-              "reading is the shared one, locked for writing it becomes the process's own first", "DDI MmProbeAndLockPages "
-              "(permits the operation), Windows' rule for copy-on-write pages");
+              "reading is the shared one, locked for writing it becomes the process's own first",
+              "DDI MmProbeAndLockPages (permits the operation), Windows' rule for copy-on-write pages");
     mdl = Describe(Run, copy, 2 * PAGE_SIZE);
     CHECK_STATUS(KtLock(mdl, UserMode, IoReadAccess), STATUS_SUCCESS);
     CHECK_EQUAL(MmGetMdlPfnArray(mdl)[0], KtPfn(shared));
@@ -183,8 +183,9 @@ static VOID TestAcrossAllocations(KTEST_RUN *Run)
     PMDL mdl;
 
     KtUserFree(base); /* now there is room for two, at known places */
-    CHECK_STATUS(ZwAllocateVirtualMemory(NtCurrentProcess(), &first, 0, &size, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE),
-                 STATUS_SUCCESS);
+    CHECK_STATUS(
+        ZwAllocateVirtualMemory(NtCurrentProcess(), &first, 0, &size, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE),
+        STATUS_SUCCESS);
     CHECK_STATUS(
         ZwAllocateVirtualMemory(NtCurrentProcess(), &second, 0, &size, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE),
         STATUS_SUCCESS);
@@ -223,7 +224,8 @@ static VOID TestManyLocks(KTEST_RUN *Run)
     {
         return;
     }
-    KT_COVERS("MmProbeAndLockPages, MmUnlockPages", "a page locked through several MDLs is unlocked with the last", "DDI");
+    KT_COVERS("MmProbeAndLockPages, MmUnlockPages", "a page locked through several MDLs is unlocked with the last",
+              "DDI");
     for (ULONG i = 0; i < RTL_NUMBER_OF(mdls); i++)
     {
         mdls[i] = Describe(Run, base + i, 100);
@@ -273,9 +275,9 @@ static VOID TestOtherProcess(KTEST_RUN *Run)
     PUCHAR base = KtUserAllocate(Run, 3 * PAGE_SIZE, PAGE_READWRITE), system;
     OTHER other = {.Process = PsGetCurrentProcess(), .Mdl = Describe(Run, base + 7, 2 * PAGE_SIZE), .Attached = TRUE};
 
-    KT_COVERS("MmProbeAndLockProcessPages", "a thread of another process locks the range of the given process; Process, "
-              "flags and PFNs are those of a lock there, and the thread is not attached afterwards, also when it raised",
-              "DDI MmProbeAndLockProcessPages");
+    KT_COVERS("MmProbeAndLockProcessPages", "a thread of another process locks the range of the given process; "
+              "Process, flags and PFNs are those of a lock there, and the thread is not attached afterwards, also "
+              "when it raised", "DDI MmProbeAndLockProcessPages");
     KtFill(base, 3 * PAGE_SIZE, 33);
     KtJoin(KtStart(Run, LockThere, &other));
     CHECK_STATUS(other.Good, STATUS_SUCCESS);
@@ -329,16 +331,18 @@ static VOID TestSelectedPages(KTEST_RUN *Run)
         MmUnlockPages(mdl);
     }
 
-    KT_COVERS("MmProbeAndLockSelectedPages", "if one page cannot be locked, it raises and none stays locked; an address "
-              "that is not a page's raises STATUS_DATATYPE_MISALIGNMENT", "DDI; the second code is ours");
+    KT_COVERS("MmProbeAndLockSelectedPages", "if one page cannot be locked, it raises and none stays locked; an "
+              "address that is not a page's raises STATUS_DATATYPE_MISALIGNMENT", "DDI; the second code is ours");
     CHECK_STATUS(KtUserProtect(base + 3 * PAGE_SIZE, PAGE_SIZE, PAGE_READONLY), STATUS_SUCCESS);
-    CHECK_STATUS(KT_RAISED(MmProbeAndLockSelectedPages(mdl, segments, UserMode, IoWriteAccess)), STATUS_ACCESS_VIOLATION);
+    CHECK_STATUS(KT_RAISED(MmProbeAndLockSelectedPages(mdl, segments, UserMode, IoWriteAccess)),
+                 STATUS_ACCESS_VIOLATION);
     CHECK_EQUAL(KtState(mdl) & MDL_PAGES_LOCKED, 0);
     segments[1].Buffer = (PVOID64)(base + 1);
     CHECK_STATUS(KT_RAISED(MmProbeAndLockSelectedPages(mdl, segments, UserMode, IoReadAccess)),
                  STATUS_DATATYPE_MISALIGNMENT);
     segments[1].Buffer = (PVOID64)MmSystemRangeStart;
-    CHECK_STATUS(KT_RAISED(MmProbeAndLockSelectedPages(mdl, segments, UserMode, IoReadAccess)), STATUS_ACCESS_VIOLATION);
+    CHECK_STATUS(KT_RAISED(MmProbeAndLockSelectedPages(mdl, segments, UserMode, IoReadAccess)),
+                 STATUS_ACCESS_VIOLATION);
     IoFreeMdl(mdl);
     KtUserFree(base);
 }
@@ -351,7 +355,8 @@ static VOID TestKernelMemory(KTEST_RUN *Run)
     NTSTATUS volatile raised = STATUS_UNSUCCESSFUL;
     KIRQL irql;
 
-    KT_COVERS("MmProbeAndLockPages", "nonpageable kernel memory can be locked at DISPATCH_LEVEL; Process is NULL", "DDI");
+    KT_COVERS("MmProbeAndLockPages", "nonpageable kernel memory can be locked at DISPATCH_LEVEL; Process is NULL",
+              "DDI");
     CHECK(pool != NULL);
     KeRaiseIrql(DISPATCH_LEVEL, &irql);
     raised = KtLock(mdl, KernelMode, IoWriteAccess);

@@ -18,8 +18,8 @@ static VOID TestKernelViewBits(KTEST_RUN *Run)
     PMDL mdl = KtAllocatePages(Run, 3 * PAGE_SIZE);
 
     KT_COVERS("MmMapLockedPagesSpecifyCache", "a kernel view is writable and executable unless MdlMappingNoWrite, "
-              "MdlMappingNoExecute forbid it; it sets MDL_MAPPED_TO_SYSTEM_VA and MappedSystemVa, unmapping takes the flag "
-              "back", "DDI");
+              "MdlMappingNoExecute forbid it; it sets MDL_MAPPED_TO_SYSTEM_VA and MappedSystemVa, unmapping takes the "
+              "flag back", "DDI");
     for (ULONG i = 0; mdl != NULL && i < RTL_NUMBER_OF(cases); i++)
     {
         PUCHAR va = MmMapLockedPagesSpecifyCache(mdl, KernelMode, MmCached, NULL, FALSE, cases[i].Priority);
@@ -72,8 +72,8 @@ static VOID TestUserViewBits(KTEST_RUN *Run)
     {
         return;
     }
-    KT_COVERS("MmMapLockedPagesSpecifyCache", "a user view is never executable, writable unless MdlMappingNoWrite, sets no "
-              "flag and no MappedSystemVa, and there may be several", "DDI");
+    KT_COVERS("MmMapLockedPagesSpecifyCache", "a user view is never executable, writable unless MdlMappingNoWrite, "
+              "sets no flag and no MappedSystemVa, and there may be several", "DDI");
     write = KtMapUser(mdl, NULL, NormalPagePriority, &status);
     CHECK_STATUS(status, STATUS_SUCCESS);
     read = KtMapUser(mdl, NULL, NormalPagePriority | MdlMappingNoWrite, &status);
@@ -90,9 +90,9 @@ static VOID TestUserViewBits(KTEST_RUN *Run)
         CHECK_EQUAL(KtState(mdl), MDL_PAGES_LOCKED);
     }
 
-    KT_COVERS("MmMapLockedPagesSpecifyCache", "wanted user addresses: unaligned, in the last 64 KB, in the first 64 KB or "
-              "the kernel's raise STATUS_INVALID_ADDRESS, taken ones STATUS_CONFLICTING_ADDRESSES, free ones are granted",
-              "DDI; that nothing is rounded down is ours");
+    KT_COVERS("MmMapLockedPagesSpecifyCache", "wanted user addresses: unaligned, in the last 64 KB, in the first 64 "
+              "KB or the kernel's raise STATUS_INVALID_ADDRESS, taken ones STATUS_CONFLICTING_ADDRESSES, free ones "
+              "are granted", "DDI; that nothing is rounded down is ours");
     PUCHAR taken = KtUserAllocate(Run, PAGE_SIZE, PAGE_READWRITE);
     static const ULONG64 invalid[] = {0x7FFFFFFF0000, 0x7FFFFFFEF000 /* one page fits, two do not */, 0x1000,
                                       0xFFFFF80000000000, 0x00010001};
@@ -110,8 +110,8 @@ static VOID TestUserViewBits(KTEST_RUN *Run)
     CHECK_STATUS(status, STATUS_SUCCESS);
     MmUnmapLockedPages(taken, mdl);
 
-    KT_COVERS("MmMapLockedPagesSpecifyCache", "a user view with an unknown cache type raises STATUS_INVALID_PARAMETER",
-              "ours");
+    KT_COVERS("MmMapLockedPagesSpecifyCache", "a user view with an unknown cache type raises "
+              "STATUS_INVALID_PARAMETER", "ours");
     CHECK_STATUS(KT_RAISED(MmMapLockedPagesSpecifyCache(mdl, UserMode, (MEMORY_CACHING_TYPE)77, NULL, FALSE,
                                                         NormalPagePriority)),
                  STATUS_INVALID_PARAMETER);
@@ -145,8 +145,9 @@ static VOID TestCacheTypes(KTEST_RUN *Run)
 
     for (ULONG i = 0; i < RTL_NUMBER_OF(types); i++)
     {
-        KT_COVERS("MmAllocatePagesForMdlEx, MmMapLockedPagesSpecifyCache", "pages keep the cache type they were allocated "
-                  "with: every view has it, whatever type the mapping asks for", "DDI MmMapLockedPagesSpecifyCache");
+        KT_COVERS("MmAllocatePagesForMdlEx, MmMapLockedPagesSpecifyCache", "pages keep the cache type they were "
+                  "allocated with: every view has it, whatever type the mapping asks for",
+                  "DDI MmMapLockedPagesSpecifyCache");
         mdl = MmAllocatePagesForMdlEx(Low, High, None, 2 * PAGE_SIZE, types[i].Type, 0);
         CHECK(mdl != NULL);
         for (ULONG j = 0; mdl != NULL && j < RTL_NUMBER_OF(types); j++)
@@ -201,8 +202,9 @@ static VOID TestObsolete(KTEST_RUN *Run)
     {
         return;
     }
-    KT_COVERS("MmMapLockedPages", "maps cached with the highest priority, in the kernel or in the process; the same flags "
-              "as MmMapLockedPagesSpecifyCache; with MDL_MAPPING_CAN_FAIL it would return NULL", "DDI MmMapLockedPages");
+    KT_COVERS("MmMapLockedPages", "maps cached with the highest priority, in the kernel or in the process; the same "
+              "flags as MmMapLockedPagesSpecifyCache; with MDL_MAPPING_CAN_FAIL it would return NULL",
+              "DDI MmMapLockedPages");
     va = MmMapLockedPages(mdl, KernelMode);
     CHECK(va != NULL);
     CHECK_EQUAL(KtState(mdl), MDL_PAGES_LOCKED | MDL_MAPPED_TO_SYSTEM_VA);
@@ -258,8 +260,8 @@ static VOID TestMapMdl(KTEST_RUN *Run)
     KIRQL irql;
 
     CHECK_STATUS(KtLock(mdl, UserMode, IoWriteAccess), STATUS_SUCCESS);
-    KT_COVERS("MmMapMdl", "maps with the wanted protection, calls the routine with the buffer's address at the caller's "
-              "IRQL, and unmaps: the flags before and after are the same", "DDI MmMapMdl");
+    KT_COVERS("MmMapMdl", "maps with the wanted protection, calls the routine with the buffer's address at the "
+              "caller's IRQL, and unmaps: the flags before and after are the same", "DDI MmMapMdl");
     for (ULONG i = 0; i < RTL_NUMBER_OF(cases); i++)
     {
         NTSTATUS status;
@@ -275,8 +277,8 @@ static VOID TestMapMdl(KTEST_RUN *Run)
         CHECK_EQUAL(KtState(mdl), MDL_PAGES_LOCKED | MDL_WRITE_OPERATION);
         CHECK(!MmIsAddressValid(visit.Va));
     }
-    KT_COVERS("MmMapMdl", "an MDL that is mapped already is used as it is, and stays mapped; PAGE_NOACCESS and words that "
-              "are no protection give STATUS_INVALID_PAGE_PROTECTION without a call", "DDI; the code is ours");
+    KT_COVERS("MmMapMdl", "an MDL that is mapped already is used as it is, and stays mapped; PAGE_NOACCESS and words "
+              "that are no protection give STATUS_INVALID_PAGE_PROTECTION without a call", "DDI; the code is ours");
     va = MmGetSystemAddressForMdlSafe(mdl, NormalPagePriority);
     CHECK_STATUS(MmMapMdl(mdl, PAGE_READONLY, Visit, &visit), STATUS_SUCCESS);
     CHECK(visit.Va == va);
@@ -305,8 +307,8 @@ static VOID TestProtect(KTEST_RUN *Run)
     PUCHAR pool = ExAllocatePoolWithTag(NonPagedPoolNx, PAGE_SIZE, KT_TAG), va;
     PMDL mdl = KtAllocatePages(Run, 2 * PAGE_SIZE), other;
 
-    KT_COVERS("MmProtectMdlSystemAddress", "STATUS_NOT_MAPPED_VIEW for an MDL without a kernel view, and for nonpaged pool, "
-              "whose address is not a view", "DDI; the pool's case is ours");
+    KT_COVERS("MmProtectMdlSystemAddress", "STATUS_NOT_MAPPED_VIEW for an MDL without a kernel view, and for nonpaged "
+              "pool, whose address is not a view", "DDI; the pool's case is ours");
     CHECK_STATUS(MmProtectMdlSystemAddress(mdl, PAGE_READONLY), STATUS_NOT_MAPPED_VIEW);
     other = IoAllocateMdl(pool, PAGE_SIZE, FALSE, FALSE, NULL);
     MmBuildMdlForNonPagedPool(other);
@@ -314,8 +316,8 @@ static VOID TestProtect(KTEST_RUN *Run)
     IoFreeMdl(other);
     ExFreePoolWithTag(pool, KT_TAG);
 
-    KT_COVERS("MmProtectMdlSystemAddress", "each of the six protections reaches the entries of all pages; the contents "
-              "survive PAGE_NOACCESS; others give STATUS_INVALID_PAGE_PROTECTION and change nothing", "DDI");
+    KT_COVERS("MmProtectMdlSystemAddress", "each of the six protections reaches the entries of all pages; the "
+              "contents survive PAGE_NOACCESS; others give STATUS_INVALID_PAGE_PROTECTION and change nothing", "DDI");
     va = MmGetSystemAddressForMdlSafe(mdl, NormalPagePriority);
     CHECK(va != NULL);
     KtFill(va, 2 * PAGE_SIZE, 4);
@@ -343,8 +345,8 @@ static VOID TestContents(KTEST_RUN *Run)
 {
     PMDL mdl = IoAllocateMdl((PVOID)0x10000, 100, FALSE, FALSE, NULL);
 
-    KT_COVERS("MmMdlPageContentsState", "sets, clears and tells MDL_PAGE_CONTENTS_INVARIANT (0x4000); returns the state "
-              "before", "DDI MmMdlPageContentsState");
+    KT_COVERS("MmMdlPageContentsState", "sets, clears and tells MDL_PAGE_CONTENTS_INVARIANT (0x4000); returns the "
+              "state before", "DDI MmMdlPageContentsState");
     CHECK_EQUAL(MmMdlPageContentsState(mdl, MmMdlPageContentsQuery), MmMdlPageContentsDynamic);
     CHECK_EQUAL(MmMdlPageContentsState(mdl, MmMdlPageContentsInvariant), MmMdlPageContentsDynamic);
     CHECK_EQUAL(KtState(mdl), 0x4000);

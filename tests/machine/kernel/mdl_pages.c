@@ -94,6 +94,8 @@ static VOID TestPartialResult(KTEST_RUN *Run)
     PHYSICAL_ADDRESS low = {.QuadPart = 0}, high = {.QuadPart = (32 << 20) - 1};
     PMDL mdl;
 
+    KT_COVERS("MmAllocatePagesForMdlEx", "more than there is: fewer pages, or NULL with MM_ALLOCATE_FULLY_REQUIRED",
+              "DDI");
     CHECK(MmAllocatePagesForMdlEx(low, high, None, 64 << 20, MmCached,
                                   MM_ALLOCATE_FULLY_REQUIRED | MM_DONT_ZERO_ALLOCATION) == NULL);
     mdl = MmAllocatePagesForMdlEx(low, high, None, 64 << 20, MmCached, MM_DONT_ZERO_ALLOCATION);
@@ -138,6 +140,7 @@ static VOID TestRaised(KTEST_RUN *Run)
     PUCHAR system;
     BOOLEAN zero = FALSE;
 
+    KT_COVERS("MmAllocatePagesForMdlEx, MmFreePagesFromMdl", "allocated, mapped and freed at DISPATCH_LEVEL", "DDI");
     KeRaiseIrql(DISPATCH_LEVEL, &irql);
     mdl = MmAllocatePagesForMdlEx(Low, High, None, 3 * PAGE_SIZE, MmCached, MM_ALLOCATE_NO_WAIT);
     if (mdl != NULL)
@@ -209,6 +212,7 @@ static VOID TestProtection(KTEST_RUN *Run)
         RtlCopyMemory(system, code, sizeof(code));
         CHECK_STATUS(MmProtectMdlSystemAddress(mdl, 0x12345), STATUS_INVALID_PAGE_PROTECTION);
         CHECK_STATUS(MmProtectMdlSystemAddress(mdl, PAGE_EXECUTE_READ), STATUS_SUCCESS);
+    KT_COVERS("MmProtectMdlSystemAddress", "code written through a view runs after PAGE_EXECUTE_READ", "DDI");
         routine = (ULONG(*)(VOID))(PVOID)system;
         CHECK_EQUAL(routine(), 43);
         CHECK_STATUS(MmProtectMdlSystemAddress(mdl, PAGE_READWRITE), STATUS_SUCCESS);
@@ -261,6 +265,8 @@ static VOID TestChurn(KTEST_RUN *Run)
     CORRUPTION corruptions[2] = {{.Seed = 5}, {.Seed = 6}};
     PETHREAD threads[2];
 
+    KT_COVERS("MmAllocatePagesForMdlEx, MmFreePagesFromMdl", "two threads allocating and freeing never see each "
+              "other's pages, and zeroed means zeroed", "DDI");
     for (ULONG i = 0; i < 2; i++)
     {
         threads[i] = KtStart(Run, Churn, &corruptions[i]);

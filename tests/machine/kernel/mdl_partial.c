@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* MDLs about MDLs: partial ones, their own and their source's mapping, reuse, chains, the start moved forward. */
-#include "ktlib.h"
+#include "mdllib.h"
 
 typedef struct _SOURCE
 {
@@ -45,6 +45,9 @@ static VOID TestPart(KTEST_RUN *Run, SOURCE *Source, ULONG Offset, ULONG Length)
     {
         return;
     }
+    KT_COVERS("IoBuildPartialMdl, IoFreeMdl", "any part of a locked buffer, Length 0 for the rest: PFNs, fields, "
+              "MDL_PARTIAL without MDL_PAGES_LOCKED; mapped by itself it gets MDL_PARTIAL_HAS_BEEN_MAPPED, and "
+              "IoFreeMdl drops that mapping", "DDI IoBuildPartialMdl, IoFreeMdl; the flags: ReactOS");
     IoBuildPartialMdl(Source->Mdl, part, Source->Va + Offset, Length);
     CHECK_EQUAL(KtFlags(part) & ~MDL_ALLOCATED_FIXED_SIZE, MDL_PARTIAL);
     CHECK(MmGetMdlVirtualAddress(part) == Source->Va + Offset);
@@ -100,6 +103,8 @@ static VOID TestSharedMapping(KTEST_RUN *Run)
     CHECK(system != NULL && part != NULL);
     if (system != NULL && part != NULL)
     {
+    KT_COVERS("IoBuildPartialMdl", "of a mapped source: the part lies within its mapping, which outlives the part",
+              "DDI IoBuildPartialMdl");
         IoBuildPartialMdl(source.Mdl, part, source.Va + 5000, 100);
         CHECK_EQUAL(KtFlags(part) & ~MDL_ALLOCATED_FIXED_SIZE, MDL_PARTIAL | MDL_MAPPED_TO_SYSTEM_VA);
         CHECK(MmGetSystemAddressForMdlSafe(part, NormalPagePriority) == system + 5000);
@@ -123,6 +128,8 @@ static VOID TestReuse(KTEST_RUN *Run)
     }
     part = IoAllocateMdl(source.Va, 2 * PAGE_SIZE + 2, FALSE, FALSE, NULL);
     CHECK(part != NULL);
+    KT_COVERS("MmPrepareMdlForReuse, IoBuildPartialMdl", "one target describes many parts in turn; its mapping goes "
+              "in between, and only a mapping of its own", "DDI MmPrepareMdlForReuse");
     for (ULONG offset = 0; part != NULL && offset < source.Size; offset += 5001, steps++)
     {
         ULONG length = min(5001, source.Size - offset);
@@ -144,6 +151,55 @@ static VOID TestReuse(KTEST_RUN *Run)
     Close(&source);
 }
 
+/* A part of a part: of one with a mapping of its own, of one without. */
+static VOID TestPartOfPart(KTEST_RUN *Run)
+{
+    SOURCE source;
+    PUCHAR system;
+    PMDL part, inner;
+
+    if (!Open(Run, &source, 0x10, 5 * PAGE_SIZE))
+    {
+        return;
+    }
+    part = IoAllocateMdl(source.Va, source.Size, FALSE, FALSE, NULL);
+    inner = IoAllocateMdl(source.Va, source.Size, FALSE, FALSE, NULL);
+    CHECK(part != NULL && inner != NULL);
+    if (part != NULL && inner != NULL)
+    {
+        KT_COVERS("IoBuildPartialMdl", "of a part: within its mapping if it has one, without if not; the inner part "
+                  "never owns the outer one's mapping; one byte, and a target as large as it needs to be",
+                  "DDI; parts of parts: ReactOS does not tell them apart");
+        IoBuildPartialMdl(source.Mdl, part, source.Va + PAGE_SIZE, 3 * PAGE_SIZE);
+        IoBuildPartialMdl(part, inner, source.Va + 2 * PAGE_SIZE, PAGE_SIZE);
+        CHECK_EQUAL(KtState(inner), MDL_PARTIAL);
+        CHECK_EQUAL(MmGetMdlPfnArray(inner)[0], KtPfn(source.Va + 2 * PAGE_SIZE));
+        system = MmGetSystemAddressForMdlSafe(part, NormalPagePriority);
+        IoBuildPartialMdl(part, inner, source.Va + 2 * PAGE_SIZE + 7, 1);
+        CHECK_EQUAL(KtState(inner), MDL_PARTIAL | MDL_MAPPED_TO_SYSTEM_VA);
+        CHECK(inner->MappedSystemVa == system + PAGE_SIZE + 7);
+        CHECK_EQUAL(inner->ByteCount, 1);
+        MmPrepareMdlForReuse(inner);
+        CHECK(MmIsAddressValid(system));
+        IoFreeMdl(inner);
+        CHECK(MmIsAddressValid(system));
+        IoFreeMdl(part);
+        CHECK(!MmIsAddressValid(system));
+
+        KT_COVERS("IoBuildPartialMdl", "keeps of the target's flags only those of its allocation, and its Next and "
+                  "Size", "ReactOS");
+        part = IoAllocateMdl(source.Va, PAGE_SIZE, FALSE, FALSE, NULL);
+        part->MdlFlags |= MDL_WRITE_OPERATION | MDL_MAPPING_CAN_FAIL | MDL_IO_PAGE_READ;
+        part->Next = source.Mdl;
+        CSHORT size = part->Size;
+        IoBuildPartialMdl(source.Mdl, part, source.Va, 10);
+        CHECK_EQUAL(KtFlags(part), MDL_ALLOCATED_FIXED_SIZE | MDL_PARTIAL);
+        CHECK(part->Next == source.Mdl && part->Size == size && part->Process == source.Mdl->Process);
+        IoFreeMdl(part);
+    }
+    Close(&source);
+}
+
 /* Parts of nonpaged pool use the pool's own addresses. */
 static VOID TestPoolPart(KTEST_RUN *Run)
 {
@@ -156,6 +212,8 @@ static VOID TestPoolPart(KTEST_RUN *Run)
     {
         return;
     }
+    KT_COVERS("IoBuildPartialMdl", "of nonpaged pool: inherits MDL_SOURCE_IS_NONPAGED_POOL and lies within the pool",
+              "DDI; the flags: ReactOS");
     MmBuildMdlForNonPagedPool(source);
     IoBuildPartialMdl(source, part, pool + 4000, 200);
     CHECK_EQUAL(KtFlags(part) & ~MDL_ALLOCATED_FIXED_SIZE, MDL_PARTIAL | MDL_SOURCE_IS_NONPAGED_POOL);
@@ -223,6 +281,7 @@ VOID KtGroup_mdl_partial(KTEST_RUN *Run)
     TestParts(Run);
     TestSharedMapping(Run);
     TestReuse(Run);
+    TestPartOfPart(Run);
     TestPoolPart(Run);
     TestChain(Run);
     TestAdvance(Run);

@@ -6,8 +6,8 @@ static VOID TestAddresses(KTEST_RUN *Run)
 {
     PUCHAR va;
 
-    KT_COVERS("MmAllocateMappingAddress, MmFreeMappingAddress", "reserves addresses without pages, page-aligned, whole "
-              "pages; tag 0 gives NULL; more than there is gives NULL", "DDI MmAllocateMappingAddress");
+    KT_COVERS("MmAllocateMappingAddress, MmFreeMappingAddress", "reserves addresses without pages, page-aligned, "
+              "whole pages; tag 0 gives NULL; more than there is gives NULL", "DDI MmAllocateMappingAddress");
     CHECK(MmAllocateMappingAddress(PAGE_SIZE, 0) == NULL);
     CHECK(MmAllocateMappingAddress((SIZE_T)1 << 46, KT_TAG) == NULL);
     va = MmAllocateMappingAddress(2 * PAGE_SIZE + 1, KT_TAG);
@@ -16,8 +16,8 @@ static VOID TestAddresses(KTEST_RUN *Run)
     CHECK(!MmIsAddressValid(va) && !MmIsAddressValid(va + 2 * PAGE_SIZE));
     MmFreeMappingAddress(va, KT_TAG);
 
-    KT_COVERS("MmAllocateMappingAddressEx", "without flags as MmAllocateMappingAddress; MM_MAPPING_ADDRESS_DIVISIBLE and "
-              "unknown flags give NULL", "DDI MmAllocateMappingAddressEx; refusing the flag is ours");
+    KT_COVERS("MmAllocateMappingAddressEx", "without flags as MmAllocateMappingAddress; MM_MAPPING_ADDRESS_DIVISIBLE "
+              "and unknown flags give NULL", "DDI MmAllocateMappingAddressEx; refusing the flag is ours");
     va = MmAllocateMappingAddressEx(PAGE_SIZE, KT_TAG, 0);
     CHECK(va != NULL);
     MmFreeMappingAddress(va, KT_TAG);
@@ -38,9 +38,9 @@ static VOID TestTransfers(KTEST_RUN *Run)
     KIRQL irql;
     PMDL mdl;
 
-    KT_COVERS("MmMapLockedPagesWithReservedMapping, MmUnmapReservedMapping", "maps a buffer of any offset at the reserved "
-              "address; the result has the byte offset, MappedSystemVa has not; MDL_MAPPED_TO_SYSTEM_VA comes and goes; "
-              "at DISPATCH_LEVEL", "DDI MmMapLockedPagesWithReservedMapping");
+    KT_COVERS("MmMapLockedPagesWithReservedMapping, MmUnmapReservedMapping", "maps a buffer of any offset at the "
+              "reserved address; the result has the byte offset, MappedSystemVa has not; MDL_MAPPED_TO_SYSTEM_VA "
+              "comes and goes; at DISPATCH_LEVEL", "DDI MmMapLockedPagesWithReservedMapping");
     CHECK(reserved != NULL);
     for (ULONG i = 0; base != NULL && reserved != NULL && i < RTL_NUMBER_OF(buffers); i++)
     {
@@ -64,8 +64,8 @@ static VOID TestTransfers(KTEST_RUN *Run)
         IoFreeMdl(mdl);
     }
 
-    KT_COVERS("MmMapLockedPagesWithReservedMapping", "NULL, and no flag, for a reservation that is too small or an unknown "
-              "cache type", "DDI");
+    KT_COVERS("MmMapLockedPagesWithReservedMapping", "NULL, and no flag, for a reservation that is too small or an "
+              "unknown cache type", "DDI");
     mdl = KtAllocatePages(Run, 5 * PAGE_SIZE);
     CHECK(MmMapLockedPagesWithReservedMapping(reserved, KT_TAG, mdl, MmCached) == NULL);
     CHECK_EQUAL(KtState(mdl), MDL_PAGES_LOCKED);
@@ -75,8 +75,8 @@ static VOID TestTransfers(KTEST_RUN *Run)
     CHECK_EQUAL(KtState(mdl), MDL_PAGES_LOCKED);
     KtFreePages(mdl);
 
-    KT_COVERS("MmMapLockedPagesWithReservedMapping", "parts of a locked MDL can be mapped there one after the other", "DDI "
-              "IoBuildPartialMdl");
+    KT_COVERS("MmMapLockedPagesWithReservedMapping", "parts of a locked MDL can be mapped there one after the other",
+              "DDI IoBuildPartialMdl");
     mdl = IoAllocateMdl(base, 5 * PAGE_SIZE, FALSE, FALSE, NULL);
     PMDL part = IoAllocateMdl(base, 2 * PAGE_SIZE, FALSE, FALSE, NULL);
     KtFill(base, 5 * PAGE_SIZE, 66);

@@ -46,6 +46,8 @@ static VOID TestSteps(KTEST_RUN *Run, PUCHAR Base, ULONG Offset, ULONG Size)
     ULONG fixed = pages <= 23 ? MDL_ALLOCATED_FIXED_SIZE : 0;
     PMDL mdl = IoAllocateMdl(va, Size, FALSE, FALSE, NULL);
 
+    KT_COVERS("IoAllocateMdl, MmGetMdlVirtualAddress, MmGetMdlByteCount, MmGetMdlByteOffset", "fields and flags "
+              "before any lock, for buffers of one byte to 300 pages at any offset", "DDI IoAllocateMdl");
     CHECK(mdl != NULL);
     if (mdl == NULL)
     {
@@ -61,6 +63,9 @@ static VOID TestSteps(KTEST_RUN *Run, PUCHAR Base, ULONG Offset, ULONG Size)
     CHECK_EQUAL(MmGetMdlByteCount(mdl), Size);
     CHECK_EQUAL(MmGetMdlByteOffset(mdl), BYTE_OFFSET(va));
 
+    KT_COVERS("MmProbeAndLockPages, MmUnlockPages", "flags 0008, 000A after a lock for reading, 008A for writing, "
+              "0008 after the unlock; Process is set, the PFNs are those behind the pages",
+              "flags as debuggers show them on Windows");
     CHECK_STATUS(KtLock(mdl, UserMode, IoReadAccess), STATUS_SUCCESS);
     CHECK_EQUAL(KtFlags(mdl), fixed | MDL_PAGES_LOCKED);
     CHECK(mdl->Process == PsGetCurrentProcess());
@@ -71,6 +76,9 @@ static VOID TestSteps(KTEST_RUN *Run, PUCHAR Base, ULONG Offset, ULONG Size)
     CHECK_STATUS(KtLock(mdl, UserMode, IoModifyAccess), STATUS_SUCCESS);
     CHECK_EQUAL(KtFlags(mdl), fixed | MDL_PAGES_LOCKED | MDL_WRITE_OPERATION);
     CHECK_EQUAL(WrongPfns(mdl, va), 0);
+    KT_COVERS("MmGetSystemAddressForMdlSafe, MmUnlockPages", "flag 0001 and MappedSystemVa with the byte offset; a "
+              "second call gives the same address; both sides read what the other wrote; the unlock drops the "
+              "mapping", "DDI MmGetSystemAddressForMdlSafe, MmUnlockPages");
     system = MmGetSystemAddressForMdlSafe(mdl, NormalPagePriority | MdlMappingNoExecute);
     CHECK(system != NULL);
     if (system != NULL)
@@ -164,6 +172,8 @@ static VOID TestRefusals(KTEST_RUN *Run)
     CHECK_STATUS(LockRange(base, 1, UserMode, IoReadAccess), STATUS_ACCESS_VIOLATION);
     CHECK_STATUS(KtUserProtect(base, PAGE_SIZE, PAGE_READWRITE), STATUS_SUCCESS);
 
+    KT_COVERS("MmProbeAndLockPages", "a page missing in the middle, freed memory and the null pointer raise "
+              "STATUS_ACCESS_VIOLATION, and none of the pages stays locked", "DDI MmProbeAndLockPages");
     /* A hole in the middle: nothing stays locked, so the memory may go. */
     CHECK_STATUS(ZwFreeVirtualMemory(NtCurrentProcess(), &hole, &size, MEM_DECOMMIT), STATUS_SUCCESS);
     CHECK_STATUS(LockRange(base, 4 * PAGE_SIZE, UserMode, IoReadAccess), STATUS_ACCESS_VIOLATION);
@@ -195,6 +205,8 @@ static VOID TestFreedWhileLocked(KTEST_RUN *Run)
     {
         return;
     }
+    KT_COVERS("MmProbeAndLockPages", "memory freed while it is locked: the address goes, the pages keep their bytes "
+              "and nobody else gets them", "DDI: the pages stay locked, the address may go");
     mdl = IoAllocateMdl(base, 8 * PAGE_SIZE, FALSE, FALSE, NULL);
     KtFill(base, 8 * PAGE_SIZE, 77);
     CHECK_STATUS(KtLock(mdl, UserMode, IoWriteAccess), STATUS_SUCCESS);
@@ -235,6 +247,9 @@ static VOID TestSharedPage(KTEST_RUN *Run)
     {
         return;
     }
+    KT_COVERS("MmProbeAndLockPages, MmUnlockPages", "two MDLs over one page have one PFN and two views; either unlock "
+              "leaves the other whole; making the memory read-only afterwards does not reach the views",
+              "DDI MmProbeAndLockPages");
     first = IoAllocateMdl(base, 2 * PAGE_SIZE, FALSE, FALSE, NULL);
     second = IoAllocateMdl(base + 100, 50, FALSE, FALSE, NULL);
     CHECK_STATUS(KtLock(first, UserMode, IoWriteAccess), STATUS_SUCCESS); /* demand-zero pages come in by the lock */
@@ -266,6 +281,8 @@ static VOID TestLevels(KTEST_RUN *Run)
     KAPC_STATE state;
     KIRQL irql;
 
+    KT_COVERS("MmProbeAndLockPages, MmUnlockPages", "locking at APC_LEVEL; mapping and unlocking at DISPATCH_LEVEL in "
+              "another process", "DDI MmUnlockPages");
     KeRaiseIrql(APC_LEVEL, &irql);
     CHECK_STATUS(KtLock(mdl, UserMode, IoWriteAccess), STATUS_SUCCESS);
     KeLowerIrql(irql);

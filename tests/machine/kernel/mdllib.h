@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the groups about MDLs have in common: declarations that the mingw-w64 headers lack, pages, page-table entries. */
+/* What the groups about MDLs share: declarations that the mingw-w64 headers lack, pages, page-table entries. */
 #pragma once
 
 #include "ktlib.h"
