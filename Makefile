@@ -3,7 +3,7 @@
 
 FILE ?= README.md
 .DEFAULT_GOAL := help
-.PHONY: help packages build run test clean
+.PHONY: help packages build run test fidelity clean
 
 help: ## list the targets
 	@printf 'Isthmus: memory shared between Windows drivers and programs\n\n'
@@ -23,6 +23,9 @@ run: build ## the main job: the five ways of sharing, on the bytes of FILE=path
 
 test: build ## all tests, native and in the machine
 	@ctest --preset host
+
+fidelity: ## write docs/fidelity.md anew, from the tests
+	@docs/fidelity/generate
 
 clean: ## remove what was built
 	@rm -rf build out
