@@ -83,7 +83,7 @@ machine_test(machine.screen.driver STATUS 203
     SAYS "> +[0-9]+ +misuse.sys.0x[0-9a-f]+ +Misuse_unhandled +[^ ]*misuse/rules/lifetime.c:[0-9]+"
     RUN misuse.sys misuse.exe unhandled)
 machine_test(machine.screen.kernel STATUS 203
-    SAYS "[0-9]+ +ntoskrnl.exe.0x[0-9a-f]+ +NtDeviceIoControlFile +machine/kernel/io/ioctl.c:[0-9]+"
+    SAYS "[0-9]+ +ntoskrnl.exe.0x[0-9a-f]+ +NtDeviceIoControlFile +[^ ]*machine/kernel/io/ioctl.c:[0-9]+"
     RUN misuse.sys misuse.exe unhandled)
 machine_test(machine.screen.unloaded STATUS 203
     SAYS "caused by misuse.sys .unloaded., SleepTooLong, [^ ]*lifetime.c:" RUN misuse.sys misuse.exe unload_with_thread)
