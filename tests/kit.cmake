@@ -19,7 +19,7 @@ foreach(file ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_BINARY_DIR}/one-byte.bin 
         RUN --add ${file} --add ${KIT_OUTPUT}/isthmus.sys ${KIT_OUTPUT}/isthmus.exe demo --file ${name})
 endforeach()
 
-machine_test(kit.demo.refused STATUS 1 SAYS "name another with --file"
+machine_test(kit.demo.refused STATUS 1 SAYS "name another file"
     RUN --add ${PROJECT_BINARY_DIR}/empty.bin --add ${KIT_OUTPUT}/isthmus.sys ${KIT_OUTPUT}/isthmus.exe demo --file empty.bin)
 
 # The article's warning: a driver that leaves pages locked stops the machine, and ntrun says so.
@@ -27,3 +27,9 @@ machine_test(misuse.leftlock.none RUN leftlock.sys leftlock.exe none)
 machine_test(misuse.leftlock.exit STATUS 203 SAYS "STOP 0x000000CB.*DRIVER_LEFT_LOCKED_PAGES_IN_PROCESS" RUN leftlock.sys leftlock.exe exit)
 machine_test(misuse.leftlock.unload STATUS 203 SAYS "STOP 0x000000CB.*DRIVER_LEFT_LOCKED_PAGES_IN_PROCESS" RUN leftlock.sys leftlock.exe unload)
 machine_test(misuse.leftlock.untracked OPTIONS --option notrack STATUS 203 SAYS "STOP 0x00000076.*PROCESS_HAS_LOCKED_PAGES" RUN leftlock.sys leftlock.exe exit)
+
+# The commands of isthmus.exe: each group is one start of the machine, judged by a script here.
+foreach(group usage service hold describe segments pictures)
+    add_test(NAME kit.cli.${group} COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/kit/cli/commands.py ${group})
+    set_tests_properties(kit.cli.${group} PROPERTIES TIMEOUT 330)
+endforeach()

@@ -29,7 +29,7 @@ void Proof(DEMO *Demo, BOOL Holds, const char *Format, ...)
 {
     va_list arguments;
     va_start(arguments, Format);
-    printf(ROW "%-6s  ", "proof", Holds ? "ok" : "FAILED");
+    printf(ROW "%s%-6s%s  ", "proof", Holds ? Good() : Bad(), Holds ? "ok" : "FAILED", Plain());
     vprintf(Format, arguments);
     printf("\n");
     va_end(arguments);
@@ -44,7 +44,8 @@ void Proof(DEMO *Demo, BOOL Holds, const char *Format, ...)
 void ProofFailed(DEMO *Demo, const char *What)
 {
     DWORD error = GetLastError();
-    printf(ROW "%-6s  %s: error %lu. %s\n", "proof", "FAILED", What, (unsigned long)error, Utf8(IsthmusAdvice(error)));
+    printf(ROW "%s%-6s%s  %s: error %lu. %s\n", "proof", Bad(), "FAILED", Plain(), What, (unsigned long)error,
+           Utf8(IsthmusAdvice(error)));
     Demo->Proofs++;
     Demo->Failures++;
 }
@@ -136,43 +137,6 @@ BOOL DemoDescribe(DEMO *Demo, UINT64 Region, UINT64 View)
     return done;
 }
 
-/* Reads the whole file. A message is printed on failure. */
-static BYTE *ReadWholeFile(const wchar_t *Path, UINT64 *Length)
-{
-    LARGE_INTEGER size;
-    BYTE *bytes = NULL;
-    HANDLE file = CreateFileW(Path, GENERIC_READ, FILE_SHARE_READ, NULL, OPEN_EXISTING, 0, NULL);
-    if (file == INVALID_HANDLE_VALUE)
-    {
-        fprintf(stderr, "isthmus: cannot open %s (error %lu); name a file with --file.\n", Utf8(Path),
-                (unsigned long)GetLastError());
-        return NULL;
-    }
-    if (!GetFileSizeEx(file, &size) || size.QuadPart < 1 || (bytes = malloc((size_t)size.QuadPart)) == NULL)
-    {
-        fprintf(stderr, "isthmus: %s is empty or too large to read; name another with --file.\n",
-                Utf8(Path));
-        CloseHandle(file);
-        return NULL;
-    }
-    for (UINT64 done = 0; done < (UINT64)size.QuadPart;)
-    {
-        DWORD got = 0;
-        DWORD want = (DWORD)min((UINT64)size.QuadPart - done, 1u << 20);
-        if (!ReadFile(file, bytes + done, want, &got, NULL) || got == 0)
-        {
-            fprintf(stderr, "isthmus: cannot read %s (error %lu).\n", Utf8(Path), (unsigned long)GetLastError());
-            free(bytes);
-            CloseHandle(file);
-            return NULL;
-        }
-        done += got;
-    }
-    CloseHandle(file);
-    *Length = (UINT64)size.QuadPart;
-    return bytes;
-}
-
 /* Whether a way was asked for: by name, by number, or by nothing at all. */
 static BOOL IsWanted(const OPTIONS *Options, int Way)
 {
@@ -247,7 +211,7 @@ static void RunWays(DEMO *Demo, const OPTIONS *Options)
     {
         if (IsWanted(Options, way))
         {
-            printf("\n%s\n", Ways[way].Title);
+            printf("\n%s%s%s\n", Bold(), Ways[way].Title, Plain());
             Ways[way].Run(Demo);
         }
     }
@@ -265,7 +229,7 @@ int CommandDemo(const OPTIONS *Options)
     {
         return EXIT_USAGE;
     }
-    demo.Bytes = ReadWholeFile(path, &demo.Length);
+    demo.Bytes = ReadWholeFile(path, NULL, &demo.Length);
     if (demo.Bytes == NULL)
     {
         return EXIT_FAILED;

@@ -1,8 +1,66 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How things are printed. Text goes out as UTF-8.
+ * How things are printed. Text goes out as UTF-8; escape sequences only to a terminal that takes them, and not where
+ * NO_COLOR is set (no-color.org).
  */
 #include "cli.h"
+
+#ifndef ENABLE_VIRTUAL_TERMINAL_PROCESSING
+#define ENABLE_VIRTUAL_TERMINAL_PROCESSING 0x4
+#endif
+
+static BOOL Colours;
+static UINT OldCodePage;
+
+static void RestoreOutput(void)
+{
+    fputs(Plain(), stdout);
+    fflush(stdout);
+    SetConsoleOutputCP(OldCodePage);
+}
+
+/* A handle on a console, which alone has a mode. */
+BOOL IsTerminal(DWORD StandardHandle)
+{
+    DWORD mode;
+    return GetConsoleMode(GetStdHandle(StandardHandle), &mode);
+}
+
+/* Readies a console for UTF-8 and, if it can, for colours. What was set is set back at exit: the console stays. */
+void PrepareOutput(void)
+{
+    DWORD mode;
+    HANDLE output = GetStdHandle(STD_OUTPUT_HANDLE);
+    if (!GetConsoleMode(output, &mode))
+    {
+        return;
+    }
+    const char *no = getenv("NO_COLOR");
+    Colours = (no == NULL || no[0] == 0) && SetConsoleMode(output, mode | ENABLE_VIRTUAL_TERMINAL_PROCESSING);
+    OldCodePage = GetConsoleOutputCP();
+    SetConsoleOutputCP(CP_UTF8);
+    atexit(RestoreOutput);
+}
+
+const char *Bold(void)
+{
+    return Colours ? "\x1b[1m" : "";
+}
+
+const char *Good(void)
+{
+    return Colours ? "\x1b[32m" : "";
+}
+
+const char *Bad(void)
+{
+    return Colours ? "\x1b[1;31m" : "";
+}
+
+const char *Plain(void)
+{
+    return Colours ? "\x1b[0m" : "";
+}
 
 const char *Utf8(const wchar_t *Text)
 {
@@ -16,10 +74,61 @@ const char *Utf8(const wchar_t *Text)
     return room;
 }
 
+/* A number with commas, for people. */
+const char *Grouped(UINT64 Value)
+{
+    static char rooms[8][28];
+    static int next;
+    char *room = rooms[next++ % 8];
+    char *at = room + sizeof(rooms[0]) - 1;
+    *at = 0;
+    for (int digits = 0; digits == 0 || Value != 0; digits++, Value /= 10)
+    {
+        if (digits != 0 && digits % 3 == 0)
+        {
+            *--at = ',';
+        }
+        *--at = (char)('0' + Value % 10);
+    }
+    return at;
+}
+
 void ReportError(const char *What, DWORD Error)
 {
     fflush(stdout);
     fprintf(stderr, "isthmus: %s: error %lu. %s\n", What, (unsigned long)Error, Utf8(IsthmusAdvice(Error)));
+}
+
+/* How far long work is, rewritten in one line, on a terminal only. Total 0: no percentage. */
+void Progress(const char *What, UINT64 Done, UINT64 Total)
+{
+    static ULONGLONG last;
+    ULONGLONG now = GetTickCount64();
+    if (now - last < 200 || !IsTerminal(STD_ERROR_HANDLE))
+    {
+        return;
+    }
+    last = now;
+    if (Total != 0)
+    {
+        fprintf(stderr, "\r%s  %3u%%  %s of %s bytes ", What, (unsigned)(Done / (Total / 100 + 1)), Grouped(Done),
+                Grouped(Total));
+    }
+    else
+    {
+        fprintf(stderr, "\r%s ... ", What);
+    }
+    fflush(stderr);
+}
+
+/* Clears the line that Progress left. */
+void ProgressEnd(void)
+{
+    if (IsTerminal(STD_ERROR_HANDLE))
+    {
+        fprintf(stderr, "\r%78s\r", "");
+        fflush(stderr);
+    }
 }
 
 const char *KindName(UINT32 Kind)
@@ -50,6 +159,11 @@ static const char *const FlagNames[16] = {
     "PARENT_MAPPED_SYSTEM_VA", "FREE_EXTRA_PTES",   "DESCRIBES_AWE",           "IO_SPACE",
     "NETWORK_HEADER",      "MAPPING_CAN_FAIL",      "PAGE_CONTENTS_INVARIANT", "INTERNAL",
 };
+
+const char *FlagName(int Bit)
+{
+    return FlagNames[Bit];
+}
 
 void PrintMdl(const ISTHMUS_MDL *Mdl)
 {

@@ -190,6 +190,36 @@ BOOL WINAPI IsWow64Process(HANDLE hProcess, PBOOL Wow64Process)
     return TRUE;
 }
 
+/** The path of a process's program: C:\..., or with PROCESS_NAME_NATIVE \Device\... *lpdwSize counts characters. */
+BOOL WINAPI QueryFullProcessImageNameW(HANDLE hProcess, DWORD dwFlags, LPWSTR lpExeName, PDWORD lpdwSize)
+{
+    union
+    {
+        UNICODE_STRING Name;
+        UCHAR Room[sizeof(UNICODE_STRING) + 1024 * sizeof(WCHAR)];
+    } answer;
+    if (dwFlags & ~PROCESS_NAME_NATIVE)
+    {
+        return BaseFailWith(ERROR_INVALID_PARAMETER);
+    }
+    NTSTATUS status = NtQueryInformationProcess(
+        hProcess, dwFlags & PROCESS_NAME_NATIVE ? ProcessImageFileName : ProcessImageFileNameWin32, &answer,
+        sizeof(answer), NULL);
+    if (!NT_SUCCESS(status))
+    {
+        return BaseFail(status);
+    }
+    DWORD length = answer.Name.Length / sizeof(WCHAR);
+    if (length >= *lpdwSize)
+    {
+        return BaseFailWith(ERROR_INSUFFICIENT_BUFFER);
+    }
+    memcpy(lpExeName, answer.Name.Buffer, length * sizeof(WCHAR));
+    lpExeName[length] = 0;
+    *lpdwSize = length;
+    return TRUE;
+}
+
 /** What psapi's GetProcessMemoryInfo compiles to. */
 BOOL WINAPI K32GetProcessMemoryInfo(HANDLE Process, PPROCESS_MEMORY_COUNTERS ppsmemCounters, DWORD cb)
 {
