@@ -29,7 +29,13 @@ machine_test(misuse.leftlock.unload STATUS 203 SAYS "STOP 0x000000CB.*DRIVER_LEF
 machine_test(misuse.leftlock.untracked OPTIONS --option notrack STATUS 203 SAYS "STOP 0x00000076.*PROCESS_HAS_LOCKED_PAGES" RUN leftlock.sys leftlock.exe exit)
 
 # The commands of isthmus.exe: each group is one start of the machine, judged by a script here.
-foreach(group usage service hold describe segments pictures)
+foreach(group usage service hold describe segments pictures advice)
     add_test(NAME kit.cli.${group} COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/kit/cli/commands.py ${group})
     set_tests_properties(kit.cli.${group} PROPERTIES TIMEOUT 330)
 endforeach()
+
+# What programs and drivers include, by all compilers; what the README prints.
+add_test(NAME kit.headers COMMAND ${PROJECT_SOURCE_DIR}/tests/kit/headers ${PROJECT_SOURCE_DIR})
+set_tests_properties(kit.headers PROPERTIES LABELS long)
+machine_test(kit.readme SAYS "^by the driver: CRC-32 8CDC1683" RUN ${KIT_FILES} readme-program.exe)
+machine_test(kit.readme.no-driver STATUS 1 SAYS "isthmus start" RUN --add ${KIT_OUTPUT}/isthmus.dll readme-program.exe)

@@ -13,9 +13,19 @@
  *     IsthmusClose(isthmus);                  // would have released everything too
  *
  * Functions return FALSE or NULL on failure and leave the reason in GetLastError; IsthmusAdvice turns it into a
- * sentence. All may be called from several threads at once, on one handle too; none starts a thread. Errors that any
- * function can give: ERROR_INVALID_HANDLE, ERROR_NOT_ENOUGH_MEMORY, ERROR_NO_SYSTEM_RESOURCES, and
- * ERROR_REVISION_MISMATCH if the driver doesn't know this header's revision.
+ * sentence. After success the last error has no meaning. All may be called from several threads at once, on one session
+ * too; none starts a thread or keeps state outside the driver. A session must not be closed while another thread calls
+ * with it, as with any handle. A call that fails changes nothing and writes no result.
+ *
+ * Each function names its errors. Any of them but IsthmusAdvice and IsthmusGetHandle may also give
+ *   ERROR_INVALID_HANDLE       the session is closed, or was never open
+ *   ERROR_INVALID_PARAMETER    NULL where a result was to go, or a value outside of what is documented
+ *   ERROR_NOT_ENOUGH_MEMORY, ERROR_NO_SYSTEM_RESOURCES
+ *   ERROR_REVISION_MISMATCH, ERROR_BAD_LENGTH, ERROR_INVALID_FUNCTION
+ *                              the driver is of another revision than this header
+ * and those that take a region's id
+ *   ERROR_NOT_FOUND            this session has no such region
+ *   ERROR_NOT_LOCKED           the region's memory was taken back because the process it lay in has ended
  */
 #ifndef ISTHMUS_H
 #define ISTHMUS_H
@@ -42,13 +52,19 @@ typedef struct HISTHMUS__ *HISTHMUS;
  */
 HISTHMUS WINAPI IsthmusOpen(DWORD Flags);
 
-/** Closes a session and with it all its regions and views. */
+/**
+ * Closes a session and with it all its regions and views: their addresses are gone when this returns. A view or region
+ * whose process has ended is gone already.
+ */
 BOOL WINAPI IsthmusClose(HISTHMUS Isthmus);
 
-/** The device handle behind a session, opened for overlapped I/O: for DeviceIoControl. The session keeps owning it. */
+/**
+ * The device handle behind a session, opened for overlapped I/O: for DeviceIoControl with an OVERLAPPED. The session
+ * keeps owning it: don't close it. It can't fail; of a session that isn't open it gives what it was given.
+ */
 HANDLE WINAPI IsthmusGetHandle(HISTHMUS Isthmus);
 
-/** Tells the driver's version, the system's, and what it can do (ISTHMUS_CAN_*). */
+/** Tells the driver's version, the system's, and what it can do (ISTHMUS_CAN_*). No errors of its own. */
 BOOL WINAPI IsthmusQueryVersion(HISTHMUS Isthmus, ISTHMUS_VERSION *Version);
 
 /**
@@ -57,18 +73,22 @@ BOOL WINAPI IsthmusQueryVersion(HISTHMUS Isthmus, ISTHMUS_VERSION *Version);
  * @param Access  ISTHMUS_ACCESS_READ, or ISTHMUS_ACCESS_ALL if the driver is to change it too
  * @param Region  receives the region's id
  * Errors: ERROR_NOACCESS if the memory isn't there or not writable; ERROR_ARITHMETIC_OVERFLOW if the range wraps;
- *   ERROR_NOT_ENOUGH_QUOTA; ERROR_INVALID_PARAMETER; ERROR_NOT_SUPPORTED on a system that can't lock pages.
+ *   ERROR_NOT_ENOUGH_QUOTA; ERROR_WORKING_SET_QUOTA or ERROR_COMMITMENT_LIMIT if the system won't have that much
+ *   locked or in use; ERROR_NOT_SUPPORTED on a system that can't lock pages.
  */
 BOOL WINAPI IsthmusShare(HISTHMUS Isthmus, void *Buffer, UINT64 Length, DWORD Access, UINT64 *Region);
 
 /**
  * Has the driver allocate whole, zeroed pages; IsthmusMap shows them.
  * @param Kind  ISTHMUS_KIND_NONPAGED_POOL, ISTHMUS_KIND_PAGED_POOL or ISTHMUS_KIND_PAGES
- * Errors: ERROR_NOT_ENOUGH_QUOTA; ERROR_INVALID_PARAMETER; ERROR_NOT_SUPPORTED.
+ * Errors: ERROR_NOT_ENOUGH_QUOTA; ERROR_NOT_SUPPORTED on a system that can't map such memory for a program.
  */
 BOOL WINAPI IsthmusAllocate(HISTHMUS Isthmus, DWORD Kind, UINT64 Length, UINT64 *Region);
 
-/** Gives up a region and this session's views of it. ERROR_NOT_FOUND if the session has no such region. */
+/**
+ * Gives up a region and this session's views of it. Its memory is released when the last session that opened it has
+ * given it up. No errors of its own; a region whose memory was taken back is given up all the same.
+ */
 BOOL WINAPI IsthmusRelease(HISTHMUS Isthmus, UINT64 Region);
 
 /**
@@ -80,7 +100,12 @@ BOOL WINAPI IsthmusRelease(HISTHMUS Isthmus, UINT64 Region);
  */
 BOOL WINAPI IsthmusName(HISTHMUS Isthmus, UINT64 Region, LPCWSTR Name, PSECURITY_DESCRIPTOR Security);
 
-/** Opens a named region. ERROR_FILE_NOT_FOUND, ERROR_ACCESS_DENIED. */
+/**
+ * Opens a named region, to be given up with IsthmusRelease.
+ * @param Access  ISTHMUS_ACCESS_READ or ISTHMUS_ACCESS_ALL
+ * Errors: ERROR_FILE_NOT_FOUND if nothing has the name; ERROR_ACCESS_DENIED if its descriptor grants less, or the
+ *   region itself is read-only; ERROR_NOT_ENOUGH_QUOTA.
+ */
 BOOL WINAPI IsthmusOpenNamed(HISTHMUS Isthmus, LPCWSTR Name, DWORD Access, UINT64 *Region);
 
 /**
@@ -89,19 +114,26 @@ BOOL WINAPI IsthmusOpenNamed(HISTHMUS Isthmus, LPCWSTR Name, DWORD Access, UINT6
  * @param View    receives the view's id
  * @return the address of whole pages; NULL on failure: ERROR_ACCESS_DENIED; ERROR_MAPPED_ALIGNMENT for a shared buffer
  *   that isn't whole pages; ERROR_NOT_SUPPORTED for a read-only view before Windows 8; ERROR_NOT_ENOUGH_QUOTA;
- *   ERROR_NOT_LOCKED if the region's process has ended.
+ *   ERROR_INVALID_ADDRESS if there is no room for it in this process.
  */
 void *WINAPI IsthmusMap(HISTHMUS Isthmus, UINT64 Region, DWORD Access, UINT64 *View);
 
-/** Unmaps a view. ERROR_NOT_FOUND if the session has no such view. */
+/**
+ * Unmaps a view: its address is gone when this returns. May be called from another process that has a duplicate of the
+ * session's handle; the view goes from where it is. ERROR_NOT_FOUND if the session has no such view.
+ */
 BOOL WINAPI IsthmusUnmap(HISTHMUS Isthmus, UINT64 View);
 
-/** CRC-32 (as zlib's) of a region's range, read by the driver through its mapping. ERROR_INVALID_PARAMETER outside. */
+/**
+ * CRC-32 (as zlib's) of a region's range, read by the driver through its mapping. It takes its time: ask for large
+ * ranges in pieces. ERROR_INVALID_PARAMETER if the range isn't within the region.
+ */
 BOOL WINAPI IsthmusChecksum(HISTHMUS Isthmus, UINT64 Region, UINT64 Offset, UINT64 Length, UINT32 *Crc32);
 
 /**
  * Lets the driver answer changes of the byte at Question with its complement at Answer; see ISTHMUS_WATCH.
- * Errors: ERROR_BUSY if the region is being watched; ERROR_ACCESS_DENIED for a read-only region.
+ * Errors: ERROR_BUSY if the region is being watched; ERROR_ACCESS_DENIED for a read-only region;
+ *   ERROR_INVALID_PARAMETER for offsets outside of it; ERROR_NOT_ENOUGH_QUOTA.
  */
 BOOL WINAPI IsthmusWatch(HISTHMUS Isthmus, UINT64 Region, UINT64 Question, UINT64 Answer, DWORD Rounds, DWORD Timeout);
 
@@ -110,14 +142,19 @@ BOOL WINAPI IsthmusWatch(HISTHMUS Isthmus, UINT64 Region, UINT64 Question, UINT6
  * @param View         whose user pages to show, or 0
  * @param FirstPage    of the segment
  * @param Description  receives the description and, behind it, as many ISTHMUS_PAGE entries as Bytes has room for
+ * Errors: ERROR_INVALID_PARAMETER if there is no such segment; ERROR_INSUFFICIENT_BUFFER if Bytes is less than the
+ *   description; ERROR_NOT_FOUND for a view that isn't this session's or not of this region.
  */
 BOOL WINAPI IsthmusDescribe(HISTHMUS Isthmus, UINT64 Region, UINT64 View, DWORD Segment, UINT64 FirstPage,
                             ISTHMUS_DESCRIPTION *Description, DWORD Bytes);
 
-/** Lists sessions, regions or views (ISTHMUS_LIST_*) with ids above After: a page, and entries behind it. */
+/**
+ * Lists sessions, regions or views (ISTHMUS_LIST_*) with ids above After: a page, and entries behind it. All of them
+ * for an administrator, for others those of their own process. ERROR_INSUFFICIENT_BUFFER if Bytes is less than the page.
+ */
 BOOL WINAPI IsthmusList(HISTHMUS Isthmus, DWORD What, UINT64 After, ISTHMUS_LIST_PAGE *Page, DWORD Bytes);
 
-/** Tells what is held now, what happened since the driver started, and the quotas. */
+/** Tells what is held now, what happened since the driver started, and the quotas. No errors of its own. */
 BOOL WINAPI IsthmusStatistics(HISTHMUS Isthmus, ISTHMUS_STATISTICS *Statistics);
 
 /**

@@ -40,6 +40,8 @@ static const struct
     {ERROR_NOT_FOUND, L"This session has no region or view with that id."},
     {ERROR_REVISION_MISMATCH,
      L"Driver and program are of different revisions: install the isthmus.sys that belongs to this program."},
+    {ERROR_INVALID_ADDRESS, L"There is no room for the view: free address space of this process, or map less."},
+    {ERROR_COMMITMENT_LIMIT, L"The system has committed all the memory it has: close other programs or ask for less."},
     {ERROR_PRIVILEGE_NOT_HELD, L"Only an administrator may do that."},
     {ERROR_INVALID_SECURITY_DESCR, L"The security descriptor isn't a valid self-relative one."},
     {ERROR_NO_SYSTEM_RESOURCES, L"The system has no memory or address space left for this: ask for less or try later."},

@@ -165,15 +165,23 @@ static BOOL SetName(ISTHMUS_NAME *Query, LPCWSTR Name)
     return TRUE;
 }
 
-/* The end of a SID or an ACL at an offset within a descriptor; 0 if there is none. */
+/* The end of a SID or an ACL at an offset within a descriptor; 0 if there is none; too much if it is out of bounds. */
 static DWORD SidEnd(const BYTE *Base, DWORD Offset)
 {
-    return Offset == 0 ? 0 : Offset + 8 + 4u * ((const SID *)(Base + Offset))->SubAuthorityCount;
+    if (Offset == 0 || Offset > ISTHMUS_SECURITY_MAX)
+    {
+        return Offset;
+    }
+    return Offset + 8 + 4u * ((const SID *)(Base + Offset))->SubAuthorityCount;
 }
 
 static DWORD AclEnd(const BYTE *Base, DWORD Offset)
 {
-    return Offset == 0 ? 0 : Offset + ((const ACL *)(Base + Offset))->AclSize;
+    if (Offset == 0 || Offset > ISTHMUS_SECURITY_MAX)
+    {
+        return Offset;
+    }
+    return Offset + ((const ACL *)(Base + Offset))->AclSize;
 }
 
 /* The length of a self-relative descriptor, without an import from advapi32. The driver checks the contents. */
@@ -260,6 +268,12 @@ void *WINAPI IsthmusMap(HISTHMUS Isthmus, UINT64 Region, DWORD Access, UINT64 *V
     {
         return NULL;
     }
+    if (answer.Address > (UINT64)(ULONG_PTR)-1)
+    {
+        IsthmusUnmap(Isthmus, answer.View); /* of no use to a 32-bit program */
+        SetLastError(ERROR_INVALID_ADDRESS);
+        return NULL;
+    }
     *View = answer.View;
     return (void *)(ULONG_PTR)answer.Address;
 }
@@ -305,6 +319,10 @@ BOOL WINAPI IsthmusDescribe(HISTHMUS Isthmus, UINT64 Region, UINT64 View, DWORD 
                             ISTHMUS_DESCRIPTION *Description, DWORD Bytes)
 {
     ISTHMUS_DESCRIBE query = {0};
+    if (Description == NULL)
+    {
+        return BadParameter();
+    }
     SetHeader(&query.Header, sizeof(query));
     query.Region = Region;
     query.View = View;
@@ -316,6 +334,10 @@ BOOL WINAPI IsthmusDescribe(HISTHMUS Isthmus, UINT64 Region, UINT64 View, DWORD 
 BOOL WINAPI IsthmusList(HISTHMUS Isthmus, DWORD What, UINT64 After, ISTHMUS_LIST_PAGE *Page, DWORD Bytes)
 {
     ISTHMUS_LIST query = {0};
+    if (Page == NULL)
+    {
+        return BadParameter();
+    }
     SetHeader(&query.Header, sizeof(query));
     query.After = After;
     query.What = What;

@@ -348,7 +348,21 @@ class Pictures(Group):
         self.done()
 
 
-GROUPS = {group.__name__.lower(): group for group in (Usage, Service, Hold, Describe, Segments, Pictures)}
+class Advice(unittest.TestCase):
+    """Every error that the header names has its sentence, and no sentence is twice."""
+
+    def test(self):
+        with open(os.path.join(machine.ROOT, "include", "isthmus", "isthmus.h"), encoding="utf-8") as header:
+            named = set(re.findall(r"\bERROR_[A-Z_]+\b", header.read()))
+        with open(os.path.join(machine.ROOT, "kit", "client", "advice.c"), encoding="utf-8") as source:
+            advised = re.findall(r"^    \{(ERROR_[A-Z_]+),", source.read(), re.M)
+        self.assertGreater(len(named), 15)
+        self.assertEqual(named - set(advised), set())
+        self.assertEqual(len(advised), len(set(advised)))
+        print(f"{len(named)} errors named, {len(advised)} explained")
+
+
+GROUPS = {group.__name__.lower(): group for group in (Usage, Service, Hold, Describe, Segments, Pictures, Advice)}
 
 if __name__ == "__main__":
     names = sys.argv[1:] or list(GROUPS)
