@@ -3,7 +3,7 @@
 
 FILE ?= README.md
 .DEFAULT_GOAL := help
-.PHONY: help packages build run test fidelity clean
+.PHONY: help packages build run pictures test fidelity clean
 
 help: ## list the targets
 	@printf 'Isthmus: memory shared between Windows drivers and programs\n\n'
@@ -20,6 +20,9 @@ build: packages ## build everything into out/
 
 run: build ## the main job: the five ways of sharing, on the bytes of FILE=path
 	@out/machine/ntrun --add "$(FILE)" --add out/kit/isthmus.sys out/kit/isthmus.exe demo --file "$(notdir $(FILE))"
+
+pictures: build ## draw the pictures of docs/ways again, on the machine
+	@docs/ways/make-pictures
 
 test: build ## all tests, native and in the machine
 	@ctest --preset host

@@ -39,3 +39,5 @@ add_test(NAME kit.headers COMMAND ${PROJECT_SOURCE_DIR}/tests/kit/headers ${PROJ
 set_tests_properties(kit.headers PROPERTIES LABELS long)
 machine_test(kit.readme SAYS "^by the driver: CRC-32 8CDC1683" RUN ${KIT_FILES} readme-program.exe)
 machine_test(kit.readme.no-driver STATUS 1 SAYS "isthmus start" RUN --add ${KIT_OUTPUT}/isthmus.dll readme-program.exe)
+add_test(NAME docs.pictures COMMAND ${PROJECT_SOURCE_DIR}/docs/ways/make-pictures --check)
+set_tests_properties(docs.pictures PROPERTIES TIMEOUT 700)

@@ -35,6 +35,7 @@ static void PrintFixedPart(const ISTHMUS_MDL *Mdl)
             printf("  %33s%04X  MDL_%s\n", "", 1u << bit, FlagName(bit));
         }
     }
+    PrintField(0x0C, "AllocationProcessorNumber", "not told");
     PrintField(0x10, "Process", "%s", Mdl->Present & ISTHMUS_MDL_HAS_PROCESS ? "set" : "NULL, or without meaning");
     PrintField(0x18, "MappedSystemVa", "%s",
                Mdl->Present & ISTHMUS_MDL_HAS_SYSTEM_VA ? "set, a kernel address: not shown" : "without meaning");

@@ -12,7 +12,7 @@
 #define FLAGS_W    376
 #define ARRAY_X    900
 #define ARRAY_W    188
-#define FIELDS     9
+#define FIELDS     10
 
 static const char *const Meanings[16] = {
     "mapped for the kernel",
@@ -96,21 +96,22 @@ static void DrawFields(const ISTHMUS_MDL *Mdl, UINT32 Which, int Y)
         DrawField(1, Y, 0x08, "Size", "0x%X", Mdl->Size);
     }
     DrawField(2, Y, 0x0A, "MdlFlags", "0x%04X", Mdl->MdlFlags);
-    DrawField(3, Y, 0x10, "Process", "%s",
+    DrawField(3, Y, 0x0C, "AllocationProcessorNumber", "not told");
+    DrawField(4, Y, 0x10, "Process", "%s",
               Mdl->Present & ISTHMUS_MDL_HAS_PROCESS ? "the owner's EPROCESS" : "NULL or without meaning");
-    DrawField(4, Y, 0x18, "MappedSystemVa", "%s",
+    DrawField(5, Y, 0x18, "MappedSystemVa", "%s",
               Mdl->Present & ISTHMUS_MDL_HAS_SYSTEM_VA ? "the kernel's view" : "without meaning");
     if (Mdl->Present & ISTHMUS_MDL_KERNEL_START)
     {
-        DrawField(5, Y, 0x20, "StartVa", "a kernel address");
+        DrawField(6, Y, 0x20, "StartVa", "a kernel address");
     }
     else
     {
-        DrawField(5, Y, 0x20, "StartVa", "0x%012llx", (unsigned long long)Mdl->StartVa);
+        DrawField(6, Y, 0x20, "StartVa", "0x%012llx", (unsigned long long)Mdl->StartVa);
     }
-    DrawField(6, Y, 0x28, "ByteCount", "0x%X (%s)", Mdl->ByteCount, Grouped(Mdl->ByteCount));
-    DrawField(7, Y, 0x2C, "ByteOffset", "0x%X", Mdl->ByteOffset);
-    DrawField(8, Y, 0x30, "page frame numbers", "%s, 8 bytes each", Grouped(Mdl->Pages));
+    DrawField(7, Y, 0x28, "ByteCount", "0x%X (%s)", Mdl->ByteCount, Grouped(Mdl->ByteCount));
+    DrawField(8, Y, 0x2C, "ByteOffset", "0x%X", Mdl->ByteOffset);
+    DrawField(9, Y, 0x30, "page frame numbers", "%s, 8 bytes each", Grouped(Mdl->Pages));
 }
 
 static void DrawFlags(UINT32 Flags, int Y)

@@ -253,7 +253,7 @@ class Describe(Group):
             step = self.next(0, r"^region \d+  ")
             fields = re.findall(r"^  (0x[0-9A-F]{2})  (\S+)", step.stdout, re.M)
             self.assertEqual([f[0] for f in fields],
-                             ["0x00", "0x08", "0x0A", "0x10", "0x18", "0x20", "0x28", "0x2C", "0x30"])
+                             ["0x00", "0x08", "0x0A", "0x0C", "0x10", "0x18", "0x20", "0x28", "0x2C", "0x30"])
             rows = re.findall(r"^ +(\d)  (0x[0-9a-f]{16}) +(0x[0-9a-f]+) +(0x[0-9a-f]+) +(0x[0-9a-f]+)$", step.stdout,
                               re.M)
             self.assertEqual([row[0] for row in rows], ["0", "1", "2"])
