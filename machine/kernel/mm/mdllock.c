@@ -260,6 +260,12 @@ static NTSTATUS MipLockResident(PEPROCESS Process, PMDL Mdl, ULONG Pages, ULONG6
     return status;
 }
 
+/* What is left of memory has to keep the rest of the machine going. More: locked, but not yet counted. */
+static BOOLEAN MipLockedTooMuch(ULONG More)
+{
+    return MiCounters.LockedPages + More > (LONG64)(MiTotalPages - MiTotalPages / 8);
+}
+
 static NTSTATUS MipLockUser(PMDL Mdl, PEPROCESS Process, ULONG Pages, BOOLEAN Write, PULONG Done)
 {
     ULONG64 need = MI_PTE_VALID | (Write ? MI_PTE_WRITE : 0);
@@ -268,9 +274,9 @@ static NTSTATUS MipLockUser(PMDL Mdl, PEPROCESS Process, ULONG Pages, BOOLEAN Wr
 
     for (;;)
     {
-        if (MiCounters.LockedPages + *Done > (LONG64)(MiTotalPages - MiTotalPages / 8))
+        if (MipLockedTooMuch(*Done))
         {
-            return STATUS_WORKING_SET_QUOTA; /* what is left of memory has to keep the rest of the machine going */
+            return STATUS_WORKING_SET_QUOTA;
         }
         ExAcquireFastMutex(&Process->Space.WorkingSetLock);
         status = MipLockResident(Process, Mdl, Pages, need, Done);
@@ -469,7 +475,9 @@ VOID NTAPI MmProbeAndLockSelectedPages(_Inout_ PMDL MemoryDescriptorList, _In_ P
         ULONG segment = 0;
 
         MmInitializeMdl(one, SegmentArray[done].Buffer, PAGE_SIZE);
-        status = one->ByteOffset != 0 ? STATUS_DATATYPE_MISALIGNMENT : MipCheckRange(one, process, AccessMode);
+        status = one->ByteOffset != 0      ? STATUS_DATATYPE_MISALIGNMENT
+                 : MipLockedTooMuch(done) ? STATUS_WORKING_SET_QUOTA
+                                          : MipCheckRange(one, process, AccessMode);
         if (NT_SUCCESS(status))
         {
             status = MmIsSystemAddress(one->StartVa)

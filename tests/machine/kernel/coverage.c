@@ -36,7 +36,8 @@ static BOOLEAN KtIsFileOf(PCSTR File, PCSTR Group)
     SIZE_T file = strlen(File), group = strlen(Group);
 
     return file > group + 3 && strcmp(File + file - 2, ".c") == 0 &&
-           memcmp(File + file - 2 - group, Group, group) == 0 && (File[file - 3 - group] == '/' || File[file - 3 - group] == '\\');
+           memcmp(File + file - 2 - group, Group, group) == 0 &&
+           (File[file - 3 - group] == '/' || File[file - 3 - group] == '\\');
 }
 
 VOID KtFinishCoverage(KTEST_RUN *Run, PCSTR Group)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The conformance tests that run in kernel mode. ktest.sys holds them in groups, ktest.exe runs a group and shows what
- * it says. A test prints its evidence (addresses, PFNs, codes) and counts what is not as it must be; no time is asserted.
+ * it says. A test prints its evidence (addresses, PFNs, codes) and counts what is not as it must be; no time is
+ * asserted.
  */
 #pragma once
 

@@ -131,6 +131,45 @@ static VOID TestPages(KTEST_RUN *Run, SIZE_T Size)
           (ULONG)(Size / MB), allocate, map, mapUser, free);
 }
 
+/* One page, once per element, up to the limit of its lock count and one time more. */
+static VOID TestLockCount(KTEST_RUN *Run)
+{
+    const ULONG limit = 65520;
+    PUCHAR page = KtUserAllocate(Run, PAGE_SIZE, PAGE_READWRITE);
+    FILE_SEGMENT_ELEMENT *segments = ExAllocatePoolWithTag(NonPagedPoolNx, (limit + 2) * sizeof(*segments), KT_TAG);
+    PMDL mdl;
+
+    CHECK(segments != NULL);
+    if (page == NULL || segments == NULL)
+    {
+        return;
+    }
+    for (ULONG i = 0; i < limit + 2; i++)
+    {
+        segments[i].Buffer = (PVOID64)page;
+    }
+    KT_COVERS("MmProbeAndLockSelectedPages, MmProbeAndLockPages", "one page locked 65,520 times; once more raises "
+              "STATUS_WORKING_SET_QUOTA, and what that call had locked is unlocked",
+              "ours: the counter has 16 bits, as NT's");
+    mdl = IoAllocateMdl(page, (limit + 1) * PAGE_SIZE, FALSE, FALSE, NULL);
+    CHECK_STATUS(KT_RAISED(MmProbeAndLockSelectedPages(mdl, segments, UserMode, IoReadAccess)),
+                 STATUS_WORKING_SET_QUOTA);
+    CHECK_EQUAL(KtState(mdl), 0);
+    IoFreeMdl(mdl);
+    mdl = IoAllocateMdl(page, limit * PAGE_SIZE, FALSE, FALSE, NULL);
+    CHECK_STATUS(KT_RAISED(MmProbeAndLockSelectedPages(mdl, segments, UserMode, IoReadAccess)), STATUS_SUCCESS);
+    CHECK_EQUAL(KtState(mdl), MDL_PAGES_LOCKED);
+    PMDL one = IoAllocateMdl(page, 1, FALSE, FALSE, NULL);
+    CHECK_STATUS(KtLock(one, UserMode, IoReadAccess), STATUS_WORKING_SET_QUOTA);
+    MmUnlockPages(mdl);
+    CHECK_STATUS(KtLock(one, UserMode, IoReadAccess), STATUS_SUCCESS);
+    MmUnlockPages(one);
+    IoFreeMdl(one);
+    IoFreeMdl(mdl);
+    ExFreePoolWithTag(segments, KT_TAG);
+    KtUserFree(page);
+}
+
 static VOID TestPool(KTEST_RUN *Run)
 {
     SIZE_T size = 128 * MB;
@@ -165,4 +204,5 @@ VOID KtGroup_mdl_large(KTEST_RUN *Run)
         TestPages(Run, size);
     }
     TestPool(Run);
+    TestLockCount(Run);
 }

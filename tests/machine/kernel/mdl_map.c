@@ -341,6 +341,53 @@ static VOID TestProtect(KTEST_RUN *Run)
     KtFreePages(mdl);
 }
 
+typedef struct _SYSTEM_VIEW
+{
+    PMDL Mdl;
+    PVOID Program; /* memory of the program, which is none of the System process's */
+    NTSTATUS Map, Lock;
+} SYSTEM_VIEW;
+
+static VOID NTAPI MapInSystem(PVOID Context)
+{
+    SYSTEM_VIEW *view = Context;
+    PMDL mdl = IoAllocateMdl(view->Program, PAGE_SIZE, FALSE, FALSE, NULL);
+    PUCHAR va = KtMapUser(view->Mdl, NULL, NormalPagePriority, &view->Map);
+
+    if (va != NULL)
+    {
+        MmUnmapLockedPages(va, view->Mdl);
+    }
+    view->Lock = KtLock(mdl, KernelMode, IoReadAccess);
+    if (NT_SUCCESS(view->Lock))
+    {
+        MmUnlockPages(mdl);
+    }
+    IoFreeMdl(mdl);
+    PsTerminateSystemThread(STATUS_SUCCESS);
+}
+
+static VOID TestSystemProcess(KTEST_RUN *Run)
+{
+    PUCHAR base = KtUserAllocate(Run, PAGE_SIZE, PAGE_READWRITE);
+    SYSTEM_VIEW view = {.Mdl = KtAllocatePages(Run, 2 * PAGE_SIZE), .Program = base};
+
+    if (base == NULL || view.Mdl == NULL)
+    {
+        return;
+    }
+    KT_COVERS("MmMapLockedPagesSpecifyCache, MmProbeAndLockPages", "in a thread of the System process, which has no "
+              "user space here, a user view raises STATUS_PROCESS_IS_TERMINATING and a program's address "
+              "STATUS_ACCESS_VIOLATION", "ours for the view; DDI for the lock: the current process");
+    KtJoin(KtStart(Run, MapInSystem, &view));
+    KtSay(Run, "in the System process: map 0x%08lX, lock 0x%08lX", view.Map, view.Lock);
+    CHECK_STATUS(view.Map, STATUS_PROCESS_IS_TERMINATING);
+    CHECK_EQUAL(KtState(view.Mdl), MDL_PAGES_LOCKED);
+    CHECK_STATUS(view.Lock, STATUS_ACCESS_VIOLATION);
+    KtFreePages(view.Mdl);
+    KtUserFree(base);
+}
+
 static VOID TestContents(KTEST_RUN *Run)
 {
     PMDL mdl = IoAllocateMdl((PVOID)0x10000, 100, FALSE, FALSE, NULL);
@@ -365,4 +412,5 @@ VOID KtGroup_mdl_map(KTEST_RUN *Run)
     TestMapMdl(Run);
     TestProtect(Run);
     TestContents(Run);
+    TestSystemProcess(Run);
 }

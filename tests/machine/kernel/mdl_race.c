@@ -127,8 +127,8 @@ static VOID NTAPI Map(PVOID Context)
         {
             continue;
         }
-        user = KtMapUser(mdl, i % 2 == 0 ? NULL : race->Base + (KtRandom(&race->Seed) % 64) * 0x10000, NormalPagePriority,
-                         &status);
+        user = KtMapUser(mdl, i % 2 == 0 ? NULL : race->Base + (KtRandom(&race->Seed) % 64) * 0x10000,
+                         NormalPagePriority, &status);
         race->Locked += NT_SUCCESS(status);
         race->Refused += status == STATUS_CONFLICTING_ADDRESSES;
         race->Strange += !NT_SUCCESS(status) && status != STATUS_CONFLICTING_ADDRESSES;
@@ -170,8 +170,8 @@ VOID KtGroup_mdl_race(KTEST_RUN *Run)
     for (ULONG i = 0; i < RTL_NUMBER_OF(routines); i++)
     {
         KtJoin(threads[i]);
-        KtSay(Run, "%s: %ld succeeded, %ld refused, %ld strange, %ld wrong", names[i], races[i].Locked, races[i].Refused,
-              races[i].Strange, races[i].Wrong);
+        KtSay(Run, "%s: %ld succeeded, %ld refused, %ld strange, %ld wrong", names[i], races[i].Locked,
+              races[i].Refused, races[i].Strange, races[i].Wrong);
         CHECK_EQUAL(races[i].Strange, 0);
         CHECK_EQUAL(races[i].Wrong, 0);
     }

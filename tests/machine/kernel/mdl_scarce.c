@@ -147,6 +147,46 @@ static VOID TestPriorities(KTEST_RUN *Run, HOARD *Hoard, PMDL Mdl)
     }
 }
 
+/* More than the machine can do without. */
+static VOID TestTooMuch(KTEST_RUN *Run)
+{
+    PHYSICAL_MEMORY_RANGE *ranges = MmGetPhysicalMemoryRanges();
+    ULONG64 memory = 0;
+    PUCHAR base;
+    SIZE_T size;
+    PMDL mdl;
+
+    CHECK(ranges != NULL);
+    if (ranges == NULL)
+    {
+        return;
+    }
+    for (ULONG i = 0; ranges[i].NumberOfBytes.QuadPart != 0; i++)
+    {
+        memory += (ULONG64)ranges[i].NumberOfBytes.QuadPart;
+    }
+    ExFreePool(ranges);
+    size = (SIZE_T)ROUND_TO_PAGES(memory - memory / 10);
+    base = KtUserAllocate(Run, size, PAGE_READWRITE);
+    if (base == NULL)
+    {
+        return;
+    }
+    KT_COVERS("MmProbeAndLockPages", "more than seven eighths of RAM raises STATUS_WORKING_SET_QUOTA, and nothing of "
+              "it stays locked: half as much can be locked at once", "ours: Windows has other limits with this code");
+    mdl = IoAllocateMdl(base, (ULONG)size, FALSE, FALSE, NULL);
+    CHECK_STATUS(KtLock(mdl, UserMode, IoWriteAccess), STATUS_WORKING_SET_QUOTA);
+    CHECK_EQUAL(KtState(mdl), 0);
+    IoFreeMdl(mdl);
+    mdl = IoAllocateMdl(base, (ULONG)(size / 2), FALSE, FALSE, NULL);
+    CHECK_STATUS(KtLock(mdl, UserMode, IoWriteAccess), STATUS_SUCCESS);
+    KtSay(Run, "of %lu MB of RAM %lu MB are too much to lock, %lu MB are not", (ULONG)(memory >> 20), (ULONG)(size >> 20),
+          (ULONG)(size >> 21));
+    MmUnlockPages(mdl);
+    IoFreeMdl(mdl);
+    KtUserFree(base);
+}
+
 VOID KtGroup_mdl_scarce(KTEST_RUN *Run)
 {
     PMDL mdl = KtAllocatePages(Run, 4 * PAGE_SIZE);
@@ -164,4 +204,5 @@ VOID KtGroup_mdl_scarce(KTEST_RUN *Run)
     GiveAll(&hoard, all);
     CHECK(CanMap(mdl, LowPagePriority));
     KtFreePages(mdl);
+    TestTooMuch(Run);
 }
