@@ -39,30 +39,6 @@ static VOID Delete(PDEVICE_OBJECT Device, HANDLE File)
     IoDeleteDevice(Device);
 }
 
-/* How many of the pages are locked, by what a program can ask. */
-static ULONG Locked(PVOID Va, ULONG Pages)
-{
-    struct
-    {
-        PVOID Va;
-        ULONG64 Flags;
-    } page;
-    ULONG locked = 0;
-    SIZE_T length;
-
-    for (ULONG i = 0; i < Pages; i++)
-    {
-        page.Va = (PUCHAR)Va + i * PAGE_SIZE;
-        page.Flags = 0;
-        if (NT_SUCCESS(ZwQueryVirtualMemory(NtCurrentProcess(), NULL, 4 /* MemoryWorkingSetExInformation */, &page,
-                                            sizeof(page), &length)))
-        {
-            locked += (page.Flags >> 22) & 1;
-        }
-    }
-    return locked;
-}
-
 static VOID CheckSeen(KTEST_RUN *Run, PCSTR What, IRP_DEVICE *Device, BOOLEAN System, BOOLEAN Mdl, BOOLEAN Write)
 {
     KtSay(Run, "%s: system buffer %p, MDL %p flags 0x%04lX", What, Device->LastSystemBuffer, Device->LastMdl,
@@ -103,7 +79,7 @@ static VOID TestReadWrite(KTEST_RUN *Run, ULONG Flags)
     CheckSeen(Run, "write", seen, buffered, direct, FALSE);
     CHECK_STATUS(ZwReadFile(file, NULL, NULL, NULL, &iosb, buffer, 0, &offset, NULL), STATUS_SUCCESS);
     CheckSeen(Run, "read of nothing", seen, FALSE, FALSE, FALSE);
-    CHECK_EQUAL(Locked(buffer, 2), 0);
+    CHECK_EQUAL(KtLockedPages(buffer, 2), 0);
     if (direct)
     {
         KT_COVERS("IRP_MJ_READ, IRP_MJ_WRITE", "a buffer that does not allow the access fails the request with what "
@@ -115,7 +91,7 @@ static VOID TestReadWrite(KTEST_RUN *Run, ULONG Flags)
         CHECK_EQUAL(seen->Requests, requests);
         CHECK_STATUS(ZwWriteFile(file, NULL, NULL, NULL, &iosb, buffer, SIZE, &offset, NULL), STATUS_SUCCESS);
         CHECK_EQUAL(seen->Requests, requests + 1);
-        CHECK_EQUAL(Locked(buffer, 2), 0);
+        CHECK_EQUAL(KtLockedPages(buffer, 2), 0);
     }
     Delete(device, file);
     KtUserFree(buffer);
@@ -170,13 +146,13 @@ static VOID TestControl(KTEST_RUN *Run)
     CHECK_STATUS(KtUserProtect(buffer, PAGE_SIZE, PAGE_READONLY), STATUS_SUCCESS);
     CHECK_STATUS(Control(file, CODE_IN_DIRECT, NULL, 0, buffer, 100, &information), STATUS_SUCCESS);
     CHECK_STATUS(Control(file, CODE_OUT_DIRECT, NULL, 0, buffer, 100, &information), STATUS_ACCESS_VIOLATION);
-    CHECK_EQUAL(Locked(buffer, 4), 0);
+    CHECK_EQUAL(KtLockedPages(buffer, 4), 0);
 
     KT_COVERS("IofCompleteRequest", "unlocks every MDL of the IRP's chain, and their kernel views with them, then "
               "frees them all", "DDI: the I/O manager owns the MDLs of IRPs it made");
     seen->Chained = buffer + 2 * PAGE_SIZE;
     CHECK_STATUS(Control(file, CODE_CHAIN, NULL, 0, buffer + PAGE_SIZE, 100, &information), STATUS_SUCCESS);
-    CHECK_EQUAL(Locked(buffer, 4), 0);
+    CHECK_EQUAL(KtLockedPages(buffer, 4), 0);
     Delete(device, file);
     KtUserFree(buffer);
 }

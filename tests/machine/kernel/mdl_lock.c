@@ -33,6 +33,7 @@ static NTSTATUS Try(KTEST_RUN *Run, PVOID Va, ULONG Size, LOCK_OPERATION Operati
     else
     {
         CHECK_EQUAL(KtFlags(mdl), before); /* a refused lock leaves no trace in the flags */
+        CHECK_EQUAL(KtLockedPages(PAGE_ALIGN(Va), KtPages(mdl)), 0); /* nor in the pages before the one refused */
     }
     IoFreeMdl(mdl);
     return status;
@@ -337,6 +338,7 @@ static VOID TestSelectedPages(KTEST_RUN *Run)
     CHECK_STATUS(KT_RAISED(MmProbeAndLockSelectedPages(mdl, segments, UserMode, IoWriteAccess)),
                  STATUS_ACCESS_VIOLATION);
     CHECK_EQUAL(KtState(mdl) & MDL_PAGES_LOCKED, 0);
+    CHECK_EQUAL(KtLockedPages(base, 6), 0);
     segments[1].Buffer = (PVOID64)(base + 1);
     CHECK_STATUS(KT_RAISED(MmProbeAndLockSelectedPages(mdl, segments, UserMode, IoReadAccess)),
                  STATUS_DATATYPE_MISALIGNMENT);

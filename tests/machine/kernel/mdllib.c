@@ -50,3 +50,26 @@ ULONG KtPages(const MDL *Mdl)
 {
     return ADDRESS_AND_SIZE_TO_SPAN_PAGES((ULONG_PTR)Mdl->ByteOffset, Mdl->ByteCount);
 }
+
+ULONG KtLockedPages(PVOID Va, ULONG Pages)
+{
+    struct
+    {
+        PVOID Va;
+        ULONG64 Flags;
+    } page;
+    ULONG locked = 0;
+    SIZE_T length;
+
+    for (ULONG i = 0; i < Pages; i++)
+    {
+        page.Va = (PUCHAR)Va + i * PAGE_SIZE;
+        page.Flags = 0;
+        if (NT_SUCCESS(ZwQueryVirtualMemory(NtCurrentProcess(), NULL, 4 /* MemoryWorkingSetExInformation */, &page,
+                                            sizeof(page), &length)))
+        {
+            locked += (page.Flags >> 22) & 1;
+        }
+    }
+    return locked;
+}

@@ -88,5 +88,8 @@ VOID KtFreePages(PMDL Mdl);
 /** MmAllocatePagesForMdlEx between two addresses, cached. */
 PMDL KtAllocateBetween(ULONG64 Low, ULONG64 High, ULONG64 Skip, SIZE_T Size, ULONG Flags);
 
+/** How many pages of the current process are locked, as any program can ask (MemoryWorkingSetExInformation). */
+ULONG KtLockedPages(PVOID Va, ULONG Pages);
+
 /** Pages that the MDL describes. */
 ULONG KtPages(const MDL *Mdl);
