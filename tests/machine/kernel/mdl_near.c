@@ -256,6 +256,7 @@ static VOID TestCopy(KTEST_RUN *Run)
     KtFill(user, 4 * PAGE_SIZE, 5);
     CHECK_STATUS(MmCopyMemory(target, source, 3 * PAGE_SIZE, MM_COPY_MEMORY_VIRTUAL, &copied), STATUS_SUCCESS);
     CHECK(memcmp(target, user + 100, 3 * PAGE_SIZE) == 0);
+    CHECK_EQUAL((KtWorkingSetFlags(user) >> 1) & 7, 1); /* the page is the process's alone again */
     CHECK_STATUS(KtUserProtect(user + 2 * PAGE_SIZE, PAGE_SIZE, PAGE_NOACCESS), STATUS_SUCCESS);
     CHECK(!NT_SUCCESS(MmCopyMemory(target, source, 3 * PAGE_SIZE, MM_COPY_MEMORY_VIRTUAL, &copied)));
     CHECK_EQUAL(copied, 2 * PAGE_SIZE - 100);

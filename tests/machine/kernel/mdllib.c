@@ -51,25 +51,27 @@ ULONG KtPages(const MDL *Mdl)
     return ADDRESS_AND_SIZE_TO_SPAN_PAGES((ULONG_PTR)Mdl->ByteOffset, Mdl->ByteCount);
 }
 
-ULONG KtLockedPages(PVOID Va, ULONG Pages)
+ULONG64 KtWorkingSetFlags(PVOID Va)
 {
     struct
     {
         PVOID Va;
         ULONG64 Flags;
-    } page;
-    ULONG locked = 0;
+    } page = {.Va = Va};
     SIZE_T length;
+    NTSTATUS status = ZwQueryVirtualMemory(NtCurrentProcess(), NULL, 4 /* MemoryWorkingSetExInformation */, &page,
+                                           sizeof(page), &length);
+
+    return NT_SUCCESS(status) ? page.Flags : 0;
+}
+
+ULONG KtLockedPages(PVOID Va, ULONG Pages)
+{
+    ULONG locked = 0;
 
     for (ULONG i = 0; i < Pages; i++)
     {
-        page.Va = (PUCHAR)Va + i * PAGE_SIZE;
-        page.Flags = 0;
-        if (NT_SUCCESS(ZwQueryVirtualMemory(NtCurrentProcess(), NULL, 4 /* MemoryWorkingSetExInformation */, &page,
-                                            sizeof(page), &length)))
-        {
-            locked += (page.Flags >> 22) & 1;
-        }
+        locked += (KtWorkingSetFlags((PUCHAR)Va + i * PAGE_SIZE) >> 22) & 1;
     }
     return locked;
 }

@@ -88,7 +88,9 @@ VOID KtFreePages(PMDL Mdl);
 /** MmAllocatePagesForMdlEx between two addresses, cached. */
 PMDL KtAllocateBetween(ULONG64 Low, ULONG64 High, ULONG64 Skip, SIZE_T Size, ULONG Flags);
 
-/** How many pages of the current process are locked, as any program can ask (MemoryWorkingSetExInformation). */
+/** What any program can ask of a page: bit 0 valid, bits 1-3 how many share it, bit 22 locked. */
+ULONG64 KtWorkingSetFlags(PVOID Va);
+/** How many pages of the current process are locked. */
 ULONG KtLockedPages(PVOID Va, ULONG Pages);
 
 /** Pages that the MDL describes. */
