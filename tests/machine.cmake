@@ -92,6 +92,27 @@ machine_test(machine.screen.recursion STATUS 203 SAYS "^    \\.\\.\\.  [0-9]+ ti
 machine_test(machine.screen.json OPTIONS --json - STATUS 203 SAYS "\"function\": \"Misuse_unhandled\""
     RUN misuse.sys misuse.exe unhandled)
 
+# The ledger: exactly what the driver holds, each with the function that took it; nothing after it has given all back.
+set(one_of_each mdl:TakeMdl page-lock:TakePageLock system-mapping:TakeSystemMapping mdl-pages:TakeMdlPages
+    pool:TakeMdlPages user-mapping:TakeUserMapping reserved-mapping:TakeReservedMapping system-mapping:TakeViewThere
+    io-space-mapping:TakeIoMapping contiguous-memory:TakeContiguous pool:TakePool irp:TakeIrp work-item:TakeWorkItem
+    handle:TakeHandle reference:TakeReference reference:TakeProcess)
+function(ledger_test name title)
+    add_test(NAME machine.ledger.${name} COMMAND ${PROJECT_SOURCE_DIR}/tests/expect-ledger ${title} ${ARGN} --
+        ${NTRUN} --timeout 120 --ledger ledgertest.sys ledgertest.exe WORKING_DIRECTORY ${TEST_OUTPUT})
+    set_tests_properties(machine.ledger.${name} PROPERTIES TIMEOUT 150)
+endfunction()
+ledger_test(before "before")
+ledger_test(held "with one of each" ${one_of_each})
+ledger_test(released "after the release")
+ledger_test(unloaded "when ledgertest.sys has unloaded")
+ledger_test(shutdown "at shutdown")
+machine_test(machine.ledger.off RUN ledgertest.sys ledgertest.exe off)
+machine_test(machine.ledger.leak OPTIONS --ledger STATUS 206 SAYS "^  pool, 3 times: 300 bytes in all, .*tag .LTst"
+    RUN ledgertest.sys ledgertest.exe leak)
+machine_test(machine.ledger.stop OPTIONS --ledger STATUS 203 SAYS "^  page-lock: 2 pages, MDL"
+    RUN misuse.sys misuse.exe map_twice)
+
 # Drivers and programs that do not come up.
 machine_test(machine.refused.import STATUS 202 SAYS "NoKernelHasThisRoutine" RUN noimport.sys u_crash.exe)
 machine_test(machine.refused.entry STATUS 202 SAYS "failentry.sys.*0xC00000A3" RUN failentry.sys u_crash.exe)

@@ -219,7 +219,7 @@ static void AppendFlags(TEXT *Text, uint64_t Flags)
     }
 }
 
-static void AppendTag(TEXT *Text, uint64_t Tag)
+void BugAppendTag(TEXT *Text, uint64_t Tag)
 {
     TextAppend(Text, "'");
     for (int i = 0; i < 4; i++)
@@ -295,7 +295,7 @@ void BugAppendMeaning(TEXT *Text, const BUG_WORDS *Words, unsigned Index, uint64
         break;
     case 't':
         TextAppend(Text, ": ");
-        AppendTag(Text, Value);
+        BugAppendTag(Text, Value);
         break;
     default:
         break;

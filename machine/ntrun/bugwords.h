@@ -51,6 +51,9 @@ const char *BugAdvice(const BUG_WORDS *Words);
 /** Appends the words for one parameter and its value; nothing if it says nothing. Index is 0 to 3. */
 void BugAppendMeaning(TEXT *Text, const BUG_WORDS *Words, unsigned Index, uint64_t Value);
 
+/** Appends a pool tag as its four letters, in quotation marks. */
+void BugAppendTag(TEXT *Text, uint64_t Tag);
+
 /** The name of an IRQL; "" if it has none. */
 const char *IrqlName(unsigned Irql);
 

@@ -247,6 +247,38 @@ static json_t *JsonModules(const MODULES *Modules)
     return modules;
 }
 
+static json_t *JsonLedger(const LEDGER *Ledger, const MODULES *Modules, const SYMBOLS *Symbols)
+{
+    json_t *holdings = json_array();
+
+    for (size_t i = 0; i < Ledger->Count; i++)
+    {
+        const HOLDING *holding = &Ledger->Items[i];
+
+        json_array_append_new(
+            holdings,
+            json_pack("{s:o, s:o, s:I, s:o, s:o, s:I, s:I, s:o}", "kind", JsonText(holding->Kind), "key",
+                      JsonHex(holding->Key), "size", (json_int_t)holding->Size, "tag",
+                      holding->Tag != 0 ? JsonHex(holding->Tag) : json_null(), "type", JsonTextOrNull(holding->Type),
+                      "process_id", (json_int_t)holding->ProcessId, "thread_id", (json_int_t)holding->ThreadId,
+                      "stack", JsonStack(&holding->Stack, Modules, Symbols)));
+    }
+    return json_pack("{s:o, s:I, s:I, s:o}", "title", JsonText(Ledger->Title), "total", (json_int_t)Ledger->Total,
+                     "lost", (json_int_t)Ledger->Lost, "holdings", holdings);
+}
+
+static json_t *JsonLedgers(const RESULT *Result)
+{
+    const REPORT *report = &Result->Run.Report;
+    json_t *ledgers = json_array();
+
+    for (size_t i = 0; i < report->LedgerCount; i++)
+    {
+        json_array_append_new(ledgers, JsonLedger(&report->Ledgers[i], &report->Modules, &Result->Symbols));
+    }
+    return ledgers;
+}
+
 static json_t *JsonStrings(const TEXT_LIST *List)
 {
     json_t *strings = json_array();
@@ -271,10 +303,11 @@ char *JsonBuild(const RESULT *Result, const OPTIONS *Options)
 {
     const REPORT *report = &Result->Run.Report;
     json_t *root =
-        json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema", JSON_SCHEMA, "exit", JsonExit(Result),
+        json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema", JSON_SCHEMA, "exit", JsonExit(Result),
                   "machine", JsonMachine(Options), "program", JsonProgram(Options, report), "refused",
                   JsonTextOrNull(TextString(&report->Refusal)), "missing_imports", JsonMissing(report), "bugcheck",
-                  JsonBugcheck(Result), "leftovers", JsonLeftovers(report), "modules", JsonModules(&report->Modules));
+                  JsonBugcheck(Result), "leftovers", JsonLeftovers(report), "ledgers", JsonLedgers(Result), "modules",
+                             JsonModules(&report->Modules));
     char *text = root != NULL ? json_dumps(root, JSON_INDENT(2)) : NULL;
     char *line =
         text != NULL ? TextFormat("%s\n", text) : TextFormat("null\n"); /* without memory TextFormat ends ntrun */

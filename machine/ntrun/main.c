@@ -7,6 +7,7 @@
 #include "exitcodes.h"
 #include "image.h"
 #include "jsonreport.h"
+#include "ledger.h"
 #include "options.h"
 #include "package.h"
 #include "places.h"
@@ -71,26 +72,37 @@ static void MainPrintReport(const REPORT *Report)
     }
 }
 
-/* Names what the report's addresses are, and shows the blue screen. */
+/* Names what the report's addresses are, and shows the ledger and the blue screen. */
 static void MainShowReport(RESULT *Result, const PACKAGE *Package, const PLACES *Places)
 {
     const REPORT *report = &Result->Run.Report;
-    TEXT screen = {0};
+    size_t onScreen = report->LedgerCount != 0 && report->HasBugcheck; /* the last one */
+    size_t ledgers = report->LedgerCount - onScreen;
+    bool color = isatty(STDERR_FILENO) && getenv("NO_COLOR") == NULL;
+    TEXT text = {0};
 
-    if (!report->HasBugcheck)
+    for (size_t i = 0; i < report->LedgerCount; i++)
     {
-        return;
+        LedgerAddSymbols(&Result->Symbols, &report->Ledgers[i]);
     }
-    SymbolsAddStack(&Result->Symbols, &report->Stop.Stack);
-    for (int i = 0; i < 4; i++)
+    if (report->HasBugcheck)
     {
-        SymbolsAdd(&Result->Symbols, report->Stop.Parameters[i]);
+        ScreenAddSymbols(&Result->Symbols, &report->Stop);
     }
-    SymbolsAdd(&Result->Symbols, report->Stop.Dpc);
-    SymbolsResolve(&Result->Symbols, &report->Modules, Package, Places);
-    ScreenWrite(&screen, report, &Result->Symbols, isatty(STDERR_FILENO) && getenv("NO_COLOR") == NULL);
-    fputs(TextString(&screen), stderr);
-    TextFree(&screen);
+    if (Result->Symbols.Count != 0)
+    {
+        SymbolsResolve(&Result->Symbols, &report->Modules, Package, Places);
+    }
+    for (size_t i = 0; i < ledgers; i++)
+    {
+        LedgerWrite(&text, &report->Ledgers[i], &report->Modules, &Result->Symbols, color);
+    }
+    if (report->HasBugcheck)
+    {
+        ScreenWrite(&text, report, &Result->Symbols, color);
+    }
+    fputs(TextString(&text), stderr);
+    TextFree(&text);
 }
 
 /* Everything from the image on. */

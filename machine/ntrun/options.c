@@ -165,6 +165,14 @@ static bool SetKeep(OPTIONS *Options, const char *Value, TEXT *Error)
     return true;
 }
 
+static bool SetLedger(OPTIONS *Options, const char *Value, TEXT *Error)
+{
+    (void)Value;
+    (void)Error;
+    TextListAdd(&Options->Settings, "ledger");
+    return true;
+}
+
 static bool SetVerbose(OPTIONS *Options, const char *Value, TEXT *Error)
 {
     (void)Value;
@@ -202,6 +210,7 @@ static const OPTION OptionTable[] = {
     {"--icount", ArgumentOptional, SetIcount},
     {"--json", ArgumentNeeded, SetJson},
     {"--keep", ArgumentNone, SetKeep},
+    {"--ledger", ArgumentNone, SetLedger},
     {"--machine", ArgumentNeeded, SetMachine},
     {"--memory", ArgumentNeeded, SetMemory},
     {"--option", ArgumentNeeded, SetSetting},
@@ -340,6 +349,8 @@ const char OptionsHelpText[] =
     "  --system DIR           where ntoskrnl.exe and the system's DLLs lie\n"
     "  --json FILE            write the whole result as JSON; - is standard output, and the program's goes to\n"
     "                         standard error\n"
+    "  --ledger               write down who takes what, with the stack; show what is held when a driver has\n"
+    "                         unloaded, at shutdown, at a blue screen, and when a program asks: docs/report.md\n"
     "  --keep                 keep the packed image and the report, and say where\n"
     "  --verbose              print the command that starts QEMU, and the machine's report\n"
     "  --help, --version\n"

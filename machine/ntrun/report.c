@@ -101,7 +101,7 @@ static void ReportLine(REPORT *Report, const char *Line)
     {
         ModulesLine(&Report->Modules, rest);
     }
-    else if (Report->HasBugcheck)
+    else if (!LedgerLine(Report, Line) && Report->HasBugcheck)
     {
         StopLine(&Report->Stop, Line);
     }
@@ -256,5 +256,10 @@ void ReportFree(REPORT *Report)
         free(Report->Modules.Items[i].Name);
     }
     free(Report->Modules.Items);
+    for (size_t i = 0; i < Report->LedgerCount; i++)
+    {
+        LedgerFree(&Report->Ledgers[i]);
+    }
+    free(Report->Ledgers);
     memset(Report, 0, sizeof(*Report));
 }

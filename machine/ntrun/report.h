@@ -68,6 +68,30 @@ typedef struct LEFTOVER
     uint64_t Count;
 } LEFTOVER;
 
+/* Something that a driver holds. */
+typedef struct HOLDING
+{
+    char *Kind; /* "page-lock" and so on: docs/report.md */
+    uint64_t Key;
+    uint64_t Size;
+    uint32_t Tag;
+    uint64_t ProcessId; /* of the thread that took it */
+    uint64_t ThreadId;
+    char *Type; /* of the object, or empty */
+    STACK Stack;
+} HOLDING;
+
+/* Who held what at some moment. */
+typedef struct LEDGER
+{
+    char *Title;
+    HOLDING *Items; /* in the order of taking */
+    size_t Count;
+    size_t Capacity;
+    uint64_t Total; /* holdings there were; Items may have fewer */
+    uint64_t Lost;  /* holdings that the kernel had no memory to write down */
+} LEDGER;
+
 /* The lines of the report port are described in docs/report.md; others are kept in Raw only. */
 typedef struct REPORT
 {
@@ -85,6 +109,10 @@ typedef struct REPORT
     size_t LeftoverCount;
     size_t LeftoverCapacity;
     MODULES Modules;
+    LEDGER *Ledgers;
+    size_t LedgerCount;
+    size_t LedgerCapacity;
+    bool InLedger; /* the last one has not ended yet */
 } REPORT;
 
 #define REPORT_MAX (16u << 20)

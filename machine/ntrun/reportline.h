@@ -20,6 +20,12 @@ bool StackAddLine(STACK *Stack, const char *Line);
 /** Takes in a line of a bug check's report; false if it is none. */
 bool StopLine(STOP *Stop, const char *Line);
 
+/** Takes in a line of a ledger; false if it is none. */
+bool LedgerLine(REPORT *Report, const char *Line);
+
+/** Frees a ledger's contents. */
+void LedgerFree(LEDGER *Ledger);
+
 /** Takes in "<base> <size> loaded|unloaded <name>"; a later line about the same module counts. */
 void ModulesLine(MODULES *Modules, const char *Line);
 

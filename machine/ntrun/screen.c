@@ -3,6 +3,7 @@
 #include "screen.h"
 
 #include "bugwords.h"
+#include "ledger.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,8 +100,7 @@ static char *FrameModule(const MODULES *Modules, uint64_t Address)
 
     if (module != NULL)
     {
-        return TextFormat("%s+0x%llx%s", module->Name, (unsigned long long)(Address - module->Base),
-                          module->Unloaded ? " (unloaded)" : "");
+        return TextFormat("%s+0x%llx", module->Name, (unsigned long long)(Address - module->Base));
     }
     return TextFormat("%s", Address >> 47 == 0 ? "user mode" : "no module");
 }
@@ -352,6 +352,16 @@ static void AppendRegisters(TEXT *Text, const STOP *Stop)
     }
 }
 
+void ScreenAddSymbols(SYMBOLS *Symbols, const STOP *Stop)
+{
+    SymbolsAddStack(Symbols, &Stop->Stack);
+    for (int i = 0; i < 4; i++)
+    {
+        SymbolsAdd(Symbols, Stop->Parameters[i]);
+    }
+    SymbolsAdd(Symbols, Stop->Dpc);
+}
+
 void ScreenWrite(TEXT *Text, const REPORT *Report, const SYMBOLS *Symbols, bool Color)
 {
     const STOP *stop = &Report->Stop;
@@ -372,6 +382,10 @@ void ScreenWrite(TEXT *Text, const REPORT *Report, const SYMBOLS *Symbols, bool 
     }
     AppendSnippet(Text, Report, Symbols, Color);
     AppendRegisters(Text, stop);
+    if (Report->LedgerCount != 0 && Report->Ledgers[Report->LedgerCount - 1].Count != 0)
+    {
+        LedgerWrite(Text, &Report->Ledgers[Report->LedgerCount - 1], &Report->Modules, Symbols, Color);
+    }
     if (advice != NULL)
     {
         TextAppend(Text, "\n  What to do\n");

@@ -17,6 +17,9 @@ const MODULE *ScreenBlame(const STOP *Stop, const MODULES *Modules, uint64_t *Co
 /** True if the module is the machine's kernel itself. */
 bool ModuleIsKernel(const MODULE *Module);
 
+/** Asks for the symbols that the screen shows. */
+void ScreenAddSymbols(SYMBOLS *Symbols, const STOP *Stop);
+
 /**
  * Writes the screen of a report that has a bug check.
  *

@@ -15,6 +15,8 @@ set(NTRUN_SOURCES
     ${NTRUN_DIRECTORY}/hostfile.c
     ${NTRUN_DIRECTORY}/image.c
     ${NTRUN_DIRECTORY}/jsonreport.c
+    ${NTRUN_DIRECTORY}/ledger.c
+    ${NTRUN_DIRECTORY}/ledgerline.c
     ${NTRUN_DIRECTORY}/main.c
     ${NTRUN_DIRECTORY}/options.c
     ${NTRUN_DIRECTORY}/package.c

@@ -261,6 +261,10 @@ static void TakeAnswer(SYMBOL *Symbol, SYMBOL_FILE *File, const char *Line)
             line.File = CleanPath(file);
             File->Useful = true;
         }
+        else
+        {
+            line.Line = 0;
+        }
         Symbol->Lines = MemoryGrow(Symbol->Lines, &capacity, Symbol->LineCount + 1, sizeof(SOURCE_LINE));
         Symbol->Lines[Symbol->LineCount++] = line;
     }

@@ -14,7 +14,7 @@ typedef struct SOURCE_LINE
 {
     char *Function;
     char *File; /* with its whole path, or from the root of this project's sources */
-    unsigned Line;
+    unsigned Line; /* 0 if it is not known; never without File */
 } SOURCE_LINE;
 
 /* What is at an address: the innermost inlined function first, the one that was really called last. */

@@ -5,6 +5,7 @@
 #include "bugwords.h"
 #include "exitcodes.h"
 #include "jsonreport.h"
+#include "ledger.h"
 #include "reportline.h"
 #include "screen.h"
 
@@ -225,6 +226,19 @@ static void TestHostileLines(void **State)
         "leak -5\n",
         "leak x -5\n",
         "leak 99999999999999999999999\n",
+        "ledger\n",
+        "ledger x\n",
+        "ledger \n",
+        "hold\n",
+        "hold pool\n",
+        "hold  key= size=x\n",
+        "hold pool key=1 size=99999999999999999999\n",
+        "taken\n",
+        "taken 1 call\n",
+        "taken x at\n",
+        "ledger-end\n",
+        "ledger-end 5\n",
+        "ledger-end -1 x\n",
         "missing\n",
         "missing a\n",
         "missing  !\n",
@@ -252,6 +266,10 @@ static void TestHostileLines(void **State)
         }
         ReportFinish(&result.Run.Report);
         ScreenWrite(&screen, &result.Run.Report, &result.Symbols, round & 2);
+        for (size_t i = 0; i < result.Run.Report.LedgerCount; i++)
+        {
+            LedgerWrite(&screen, &result.Run.Report.Ledgers[i], &result.Run.Report.Modules, &result.Symbols, false);
+        }
         json = JsonBuild(&result, &options);
         root = json_loads(json, 0, NULL);
         assert_non_null(root);
@@ -348,6 +366,66 @@ static void TestJson(void **State)
     RunFree(&result.Run);
 }
 
+/* ---- the ledger ---- */
+
+static const char WholeLedger[] =
+    "module fffff80000000000 100000 loaded ntoskrnl.exe\n"
+    "module fffff80000200000 6000 loaded d.sys\n"
+    "ledger at shutdown\n"
+    "hold pool key=ffffa00000000010 size=100 tag=7473544c pid=8 tid=12 name=\n"
+    "taken fffff80000000010 call\ntaken fffff80000000020 call\ntaken fffff80000200010 call\n"
+    "taken fffff80000000030 call\n"
+    "hold pool key=ffffa00000000110 size=50 tag=7473544c pid=8 tid=12 name=\n"
+    "taken fffff80000000010 call\ntaken fffff80000000020 call\ntaken fffff80000200010 call\n"
+    "taken fffff80000000030 call\n"
+    "hold handle key=ffffffff80000010 size=0 tag=0 pid=8 tid=12 name=Io Completion\n"
+    "taken fffff80000200020 call\n"
+    "ledger-end 7 2\n"
+    "frame fffff80000000010 call\n"
+    "ledger again\n"
+    "ledger-end 0 0\n";
+
+static void TestLedger(void **State)
+{
+    static const char expected[] =
+        "\nLedger at shutdown: 7 holdings\n"
+        "\n  pool, 2 times: 150 bytes in all, at FFFFA00000000010, tag 'LTst'; taken by thread "
+        "12 of process 8\n"
+        "      0  ntoskrnl.exe+0x20  FFFFF80000000020\n"
+        "  >   1  d.sys+0x10         FFFFF80000200010\n"
+        "\n  handle: Io Completion, value FFFFFFFF80000010; taken by thread 12 of process 8\n"
+        "  >   0  d.sys+0x20  FFFFF80000200020\n"
+        "\n  and 4 more\n"
+        "\n  incomplete: the kernel had no memory to write down 2\n"
+        "\nLedger again: 0 holdings\n";
+    OPTIONS options = {.Machine = "microvm", .Program = "p.exe"};
+    RESULT result = {0};
+    json_t *root, *holding;
+    TEXT text = {0};
+    char *json;
+
+    (void)State;
+    Feed(&result.Run.Report, WholeLedger);
+    assert_int_equal(result.Run.Report.LedgerCount, 2);
+    for (size_t i = 0; i < 2; i++)
+    {
+        LedgerWrite(&text, &result.Run.Report.Ledgers[i], &result.Run.Report.Modules, &result.Symbols, false);
+    }
+    assert_string_equal(TextString(&text), expected);
+    json = JsonBuild(&result, &options);
+    root = json_loads(json, 0, NULL);
+    assert_non_null(root);
+    holding = json_array_get(json_object_get(json_array_get(json_object_get(root, "ledgers"), 0), "holdings"), 2);
+    assert_string_equal(Member(holding, "kind"), "handle");
+    assert_string_equal(Member(holding, "key"), "0xffffffff80000010");
+    assert_string_equal(Member(holding, "type"), "Io Completion");
+    assert_int_equal(json_array_size(json_object_get(holding, "stack")), 1);
+    json_decref(root);
+    free(json);
+    TextFree(&text);
+    RunFree(&result.Run);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -355,6 +433,7 @@ int main(void)
         cmocka_unit_test(TestMeanings), cmocka_unit_test(TestStopLines),
         cmocka_unit_test(TestBlame),    cmocka_unit_test(TestHostileLines),
         cmocka_unit_test(TestScreen),   cmocka_unit_test(TestJson),
+        cmocka_unit_test(TestLedger),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

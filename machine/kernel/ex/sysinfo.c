@@ -4,6 +4,7 @@
 #include "ldr.h"
 #include "mm.h"
 #include "rtl.h"
+#include "vf.h"
 
 enum
 {
@@ -206,6 +207,59 @@ static NTSTATUS ExpQueryModules(PVOID Target, ULONG Length, PULONG ReturnLength)
     return status;
 }
 
+/* The answer is made in kernel memory of the length asked for: a longer one than this is of no use to anybody. */
+static NTSTATUS ExpQueryLedger(PVOID Target, ULONG Length, PULONG ReturnLength)
+{
+    ULONG room = min(Length, 4u << 20);
+    ULONG needed = 0;
+    PVOID copy = ExAllocatePoolWithTag(PagedPool, max(room, 1), EX_TAG);
+    NTSTATUS status;
+
+    if (copy == NULL)
+    {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    status = VfQueryLedger(copy, room, &needed);
+    if (NT_SUCCESS(status))
+    {
+        status = ExpCopyOut(Target, Length, ReturnLength, copy, needed);
+    }
+    else if (status == STATUS_INFO_LENGTH_MISMATCH && ReturnLength != NULL)
+    {
+        ExpCopyOut(ReturnLength, sizeof(needed), NULL, &needed, sizeof(needed));
+    }
+    ExFreePoolWithTag(copy, EX_TAG);
+    return status;
+}
+
+static NTSTATUS ExpReportLedger(const VOID *Title, ULONG Length)
+{
+    CHAR title[64] = "";
+
+    if (!VfLedgerOn)
+    {
+        return STATUS_NOT_SUPPORTED;
+    }
+    __try
+    {
+        if (ExGetPreviousMode() != KernelMode)
+        {
+            ProbeForRead((PVOID)Title, Length, 1);
+        }
+        RtlCopyMemory(title, Title, min(Length, sizeof(title) - 1));
+    }
+    __except (EXCEPTION_EXECUTE_HANDLER)
+    {
+        return GetExceptionCode();
+    }
+    for (PCHAR at = title; *at != 0; at++)
+    {
+        *at = *at < ' ' || *at > '~' ? '?' : *at; /* it becomes a part of a line */
+    }
+    VfReportLedger(title, NULL);
+    return STATUS_SUCCESS;
+}
+
 /** System-wide information; classes that the machine has no answer for give STATUS_INVALID_INFO_CLASS. PASSIVE_LEVEL. */
 NTSTATUS NTAPI NtQuerySystemInformation(ULONG SystemInformationClass, PVOID SystemInformation, ULONG Length, PULONG ReturnLength)
 {
@@ -223,6 +277,10 @@ NTSTATUS NTAPI NtQuerySystemInformation(ULONG SystemInformationClass, PVOID Syst
         return ExpQueryModules(SystemInformation, Length, ReturnLength);
     case ExpSystemKernelDebugger:
         return ExpCopyOut(SystemInformation, Length, ReturnLength, noDebugger, sizeof(noDebugger));
+    case VF_SYSTEM_LEDGER_CLASS:
+        return ExpQueryLedger(SystemInformation, Length, ReturnLength);
+    case VF_SYSTEM_LEDGER_REPORT_CLASS:
+        return ExpReportLedger(SystemInformation, Length);
     default:
         return STATUS_INVALID_INFO_CLASS;
     }

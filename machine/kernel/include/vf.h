@@ -29,3 +29,124 @@ ULONG64 VfOptionValue(PCSTR Name, ULONG64 Default);
 
 /** Bug check 0xC4 with these parameters unless the rule holds or the checks are off. Any IRQL. */
 VOID VfCheck(BOOLEAN Holds, ULONG_PTR Rule, ULONG_PTR P2, ULONG_PTR P3, ULONG_PTR P4);
+
+/* ---- the ledger: who holds what, and the stack that took it ---- */
+
+typedef enum _VF_HOLDING
+{
+    VfPageLock,        /* key: the MDL; size: pages */
+    VfSystemMapping,   /* key: first page; size: pages */
+    VfUserMapping,     /* key: first page, in a process; size: pages */
+    VfReservedMapping, /* key: first page; size: pages */
+    VfIoMapping,       /* key: first page; size: pages */
+    VfMdl,             /* key: the MDL; size: bytes it describes */
+    VfMdlPages,        /* key: the MDL; size: pages */
+    VfContiguous,      /* key: first page; size: pages */
+    VfPool,            /* key: the block; size: bytes */
+    VfIrp,             /* key: the IRP */
+    VfWorkItem,        /* key: the work item */
+    VfHandle,          /* key: the handle, in a process */
+    VfReference,       /* key: the object */
+    VfHoldingKinds
+} VF_HOLDING;
+
+/*
+ * Information classes of NtQuerySystemInformation. The first answers with a VF_LEDGER; the second has ntrun show the
+ * ledger at that moment, under the title (ASCII) that the buffer holds. Windows answers STATUS_INVALID_INFO_CLASS, so a
+ * program that asks runs there too. Classes, not a device: asking takes no handle, IRP or pool that would be in the
+ * answer.
+ */
+#define VF_SYSTEM_LEDGER_CLASS 0x4C564649u
+#define VF_SYSTEM_LEDGER_REPORT_CLASS 0x4C56464Au
+
+typedef struct _VF_LEDGER_HOLDING
+{
+    ULONG64 Kind; /* VF_HOLDING */
+    ULONG64 Key;
+    ULONG64 Size;
+    ULONG64 ProcessId, ThreadId;
+    CHAR Driver[32]; /* "foo.sys" */
+    ULONG64 Offset;  /* in it: the innermost return address on the stack that took it */
+} VF_LEDGER_HOLDING;
+
+typedef struct _VF_LEDGER
+{
+    ULONG64 Count;
+    ULONG64 Lost; /* holdings that could not be written down for want of memory */
+    VF_LEDGER_HOLDING Holdings[1];
+} VF_LEDGER;
+
+extern BOOLEAN VfLedgerOn;
+
+/** Starts the ledger if it was asked for. Once, as soon as there is pool. */
+VOID VfStartLedger(VOID);
+
+VOID VfpTake(VF_HOLDING Kind, const VOID *Key, const VOID *Process, ULONG64 Size, ULONG Tag);
+VOID VfpTakeObject(VF_HOLDING Kind, const VOID *Key, const VOID *Process, PVOID Object);
+VOID VfpGive(VF_HOLDING Kind, const VOID *Key, const VOID *Process, PVOID Caller);
+VOID VfpForget(VF_HOLDING Kind, const VOID *Key);
+BOOLEAN VfpIsDriver(PVOID Caller);
+
+/* Without debug information of its own: stacks show the routine that it is inlined into. */
+#define VF_INLINE static inline __attribute__((nodebug, always_inline))
+
+/** Writes down what the running thread took, if a driver is on its stack. Any IRQL; no lock that pool needs may be
+    held. */
+VF_INLINE VOID VfTake(VF_HOLDING Kind, const VOID *Key, const VOID *Process, ULONG64 Size, ULONG Tag)
+{
+    if (__builtin_expect(VfLedgerOn, FALSE))
+    {
+        VfpTake(Kind, Key, Process, Size, Tag);
+    }
+}
+
+/** It was given back, by whomever. Any IRQL. */
+VF_INLINE VOID VfGive(VF_HOLDING Kind, const VOID *Key, const VOID *Process)
+{
+    if (__builtin_expect(VfLedgerOn, FALSE))
+    {
+        VfpGive(Kind, Key, Process, NULL);
+    }
+}
+
+/** A handle to Object was made in the table of Process. PASSIVE_LEVEL. */
+VF_INLINE VOID VfTakeHandle(HANDLE Handle, const VOID *Process, PVOID Object)
+{
+    if (__builtin_expect(VfLedgerOn, FALSE))
+    {
+        VfpTakeObject(VfHandle, Handle, Process, Object);
+    }
+}
+
+/** The code at Caller has taken a reference to Object; nothing if that is the kernel's. Any IRQL. */
+VF_INLINE VOID VfTakeReference(PVOID Object, PVOID Caller)
+{
+    if (__builtin_expect(VfLedgerOn, FALSE) && VfpIsDriver(Caller))
+    {
+        VfpTakeObject(VfReference, Object, NULL, Object);
+    }
+}
+
+/** A driver at Caller gives a reference back: the youngest that it has, or else the youngest of another driver. */
+VF_INLINE VOID VfGiveReference(const VOID *Object, PVOID Caller)
+{
+    if (__builtin_expect(VfLedgerOn, FALSE) && VfpIsDriver(Caller))
+    {
+        VfpGive(VfReference, Object, NULL, Caller);
+    }
+}
+
+/** Reports the ledger, all of it or what a driver's LDR_MODULE holds, under a title. IRQL <= DISPATCH_LEVEL. */
+VOID VfReportLedger(PCSTR Title, const VOID *Module);
+
+/** Reports who holds what has one of these keys; for a bug check's parameters. Any IRQL. */
+VOID VfReportLedgerFor(const ULONG_PTR *Keys, ULONG Count);
+
+/**
+ * The answer to VF_SYSTEM_LEDGER_CLASS.
+ *
+ * @param Ledger  kernel memory of Length bytes
+ * @return STATUS_INFO_LENGTH_MISMATCH with the length needed; STATUS_NOT_SUPPORTED if the ledger is off
+ * IRQL PASSIVE_LEVEL.
+ */
+NTSTATUS VfQueryLedger(VF_LEDGER *Ledger, ULONG Length, PULONG ReturnLength);

@@ -69,6 +69,7 @@ VOID InitPhase1(PVOID Context)
     MmInitializePhase1();
     ExInitializePhase1();
     CmInitialize();
+    VfStartLedger();
     IoInitializePhase0();
     status = IoInitializePhase1(InitpArchive.Data, InitpArchive.Size);
     if (!NT_SUCCESS(status))

@@ -245,6 +245,7 @@ DECLSPEC_NORETURN VOID InitpShutDown(NTSTATUS ExitStatus)
     IoShutdownSystem(); /* for drivers that stay */
     ExDrainWorkQueues();
     loaded = InitpNameLoadedDrivers();
+    VfReportLedger("at shutdown", NULL);
     InitpQueryLeftovers(&mm);
     IoQueryLeftovers(&io);
     locked = mm.LockedPages;

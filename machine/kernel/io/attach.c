@@ -29,6 +29,7 @@ PDEVICE_OBJECT NTAPI IoGetAttachedDeviceReference(_In_ PDEVICE_OBJECT DeviceObje
     Device = IopTopOfStack(DeviceObject);
     ObReferenceObject(Device);
     KeReleaseSpinLock(&IopDatabaseLock, Irql);
+    VfTakeReference(Device, _ReturnAddress());
     return Device;
 }
 
@@ -218,6 +219,7 @@ NTSTATUS NTAPI IoGetDeviceObjectPointer(_In_ PUNICODE_STRING ObjectName, _In_ AC
     if (NT_SUCCESS(Status))
     {
         *FileObject = File;
+        VfTakeReference(File, _ReturnAddress());
         *DeviceObject = IoGetRelatedDeviceObject(File);
     }
     ZwClose(Handle);

@@ -98,6 +98,7 @@ PIRP IopAllocateDriverIrp(CCHAR StackSize, PVOID Caller)
     if (Irp != NULL)
     {
         IopTrack(&IopTrackedIrps, &IopIrpHeader(Irp)->Tracked, Caller);
+        VfTake(VfIrp, Irp, NULL, 0, 0);
     }
     return Irp;
 }
@@ -148,6 +149,7 @@ VOID NTAPI IoFreeIrp(_In_ PIRP Irp)
     if (Header->Tracked.Links.Flink != NULL)
     {
         IopUntrack(&Header->Tracked);
+        VfGive(VfIrp, Irp, NULL);
     }
     InterlockedDecrement64(&IopIrpCount);
     if (Header->Bucket != IOP_IRP_NO_BUCKET)

@@ -6,6 +6,7 @@
  *      \--(handles open)--> unload pending: no new opens, DriverUnload at the last close
  */
 #include "iop.h"
+#include "rtl.h"
 
 /** Names the devices a driver leaves behind. They keep its image in memory, so that nothing breaks later. */
 VOID IopReportLeftoverDevices(PDRIVER_OBJECT Driver)
@@ -27,11 +28,25 @@ VOID IopReportLeftoverDevices(PDRIVER_OBJECT Driver)
     }
 }
 
+/* What a driver still holds after DriverUnload. */
+static VOID IopReportHoldings(PVOID Start)
+{
+    const LDR_MODULE *Module = VfLedgerOn ? LdrFindModule(Start, NULL) : NULL;
+    CHAR Title[LDR_NAME_LENGTH + 32];
+
+    if (Module != NULL)
+    {
+        _snprintf(Title, sizeof(Title), "when %ws has unloaded", Module->Name);
+        VfReportLedger(Title, Module);
+    }
+}
+
 static NTSTATUS IopRunUnload(PVOID Context)
 {
     IOP_DRIVER *Driver = Context;
 
     Driver->Object.DriverUnload(&Driver->Object);
+    IopReportHoldings(Driver->Object.DriverStart);
     Driver->Finished = TRUE;
     IopCancelReinitialization(&Driver->Object);
     IopReportLeftoverDevices(&Driver->Object);

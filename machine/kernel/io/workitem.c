@@ -76,6 +76,7 @@ PIO_WORKITEM NTAPI IoAllocateWorkItem(_In_ PDEVICE_OBJECT DeviceObject)
         IoInitializeWorkItem(DeviceObject, Item);
         InterlockedIncrement64(&IopWorkItemCount);
         IopTrack(&IopTrackedWorkItems, &Item->Tracked, _ReturnAddress());
+        VfTake(VfWorkItem, Item, NULL, 0, 0);
     }
     return Item;
 }
@@ -88,6 +89,7 @@ VOID NTAPI IoFreeWorkItem(_In_ PIO_WORKITEM IoWorkItem)
     if (IoWorkItem->Tracked.Links.Flink != NULL)
     {
         IopUntrack(&IoWorkItem->Tracked);
+        VfGive(VfWorkItem, IoWorkItem, NULL);
     }
     ExFreePoolWithTag(IoWorkItem, IOP_TAG_PACKET);
 }

@@ -106,6 +106,7 @@ static ULONG_PTR KiReportBugCheck(PVOID Argument)
     KiPart(KiReportWhere, report);
     KiPart(KiReportStack, report);
     KiPart(KiReportRegisters, report);
+    KiPart(KiReportHoldings, report);
     KiPart(KiRunCallbacksPart, report);
     HalExitMachine(2);
 }

@@ -6,6 +6,7 @@
 #include "kip.h"
 #include "ldr.h"
 #include "ps.h"
+#include "vf.h"
 #include "rtl/unwind.h"
 
 #define KI_OVERFLOW_REACH 0x4000
@@ -78,6 +79,12 @@ VOID KiReportStack(KI_BUG_REPORT *Report)
     {
         HalPrint(HalStreamReport, "cut\n");
     }
+}
+
+/* Who took what the parameters point to: an MDL, a block, a mapping. */
+VOID KiReportHoldings(KI_BUG_REPORT *Report)
+{
+    VfReportLedgerFor(Report->Parameters, 4);
 }
 
 /* Of what was interrupted; those of a caller of KeBugCheckEx say nothing. */

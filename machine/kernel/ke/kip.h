@@ -334,6 +334,7 @@ VOID KiReportCode(KI_BUG_REPORT *Report);
 VOID KiReportModules(KI_BUG_REPORT *Report);
 VOID KiReportWhere(KI_BUG_REPORT *Report);
 VOID KiReportStack(KI_BUG_REPORT *Report);
+VOID KiReportHoldings(KI_BUG_REPORT *Report);
 VOID KiReportRegisters(KI_BUG_REPORT *Report);
 
 NTSTATUS NTAPI NtYieldExecution(VOID);

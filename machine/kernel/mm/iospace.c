@@ -33,6 +33,7 @@ static PVOID MipMapIo(PHYSICAL_ADDRESS Physical, SIZE_T Size, MEMORY_CACHING_TYP
     MiMapRun(&MiSystemPtes, index, pages, first, Bits | MiCacheBits(CacheType));
     *MiRegionPte(&MiSystemPtes, index - 1) = MiMakeRecord(MiRecordIoSpace, (ULONG)pages, MiPackCaller(Caller));
     InterlockedIncrement64(&MiCounters.IoSpaceMappings);
+    VfTake(VfIoMapping, MiRegionVa(&MiSystemPtes, index), NULL, pages, 0);
     return (PUCHAR)MiRegionVa(&MiSystemPtes, index) + (start & (PAGE_SIZE - 1));
 }
 
@@ -91,6 +92,7 @@ VOID NTAPI MmUnmapIoSpace(_In_ PVOID BaseAddress, _In_ SIZE_T NumberOfBytes)
         KeBugCheckEx(MI_BUGCHECK_SYSTEM_PTE_MISUSE, MiRecordKind(record) == MiRecordIoSpace ? 2 : 6,
                      (ULONG_PTR)BaseAddress, MiRecordPages(record), pages);
     }
+    VfGive(VfIoMapping, (PVOID)page, NULL);
     MiReleaseRange(&MiSystemPtes, MiRegionIndex(&MiSystemPtes, page), pages, 1);
     InterlockedDecrement64(&MiCounters.IoSpaceMappings);
 }
@@ -204,6 +206,7 @@ static PVOID MipAllocateContiguous(SIZE_T Size, ULONG64 Lowest, ULONG64 Highest,
     MiMapRun(&MiSystemPtes, index, pages, first, Bits | MiCacheBits(CacheType));
     *MiRegionPte(&MiSystemPtes, index - 1) = MiMakeRecord(MiRecordContiguous, (ULONG)pages, MiPackCaller(Caller));
     InterlockedIncrement64(&MiCounters.Contiguous);
+    VfTake(VfContiguous, MiRegionVa(&MiSystemPtes, index), NULL, pages, 0);
     return MiRegionVa(&MiSystemPtes, index);
 }
 
@@ -225,6 +228,7 @@ static VOID MipFreeKernelPages(PVOID Base, MI_RECORD_KIND Kind, ULONG Pages /* 0
                          (ULONG_PTR)MI_REFERENCES(MiPfn(pfn)->Counts));
         }
     }
+    VfGive(VfContiguous, Base, NULL);
     MiFreeMapped(&MiSystemPtes, Base, MiRecordPages(record));
     InterlockedDecrement64(&MiCounters.Contiguous);
 }
@@ -330,6 +334,7 @@ PVOID NTAPI MmAllocateNonCachedMemory(_In_ SIZE_T NumberOfBytes)
             MiSetCacheType(MI_PTE_PFN(*MiRegionPte(&MiSystemPtes, index + i)), MmNonCached);
         }
         InterlockedIncrement64(&MiCounters.Contiguous);
+        VfTake(VfContiguous, va, NULL, pages, 0);
     }
     return va;
 }

@@ -90,6 +90,7 @@ PMDL NTAPI IoAllocateMdl(_In_opt_ PVOID VirtualAddress, _In_ ULONG Length, _In_ 
     MmInitializeMdl(mdl, VirtualAddress, Length);
     mdl->MdlFlags = flags;
     InterlockedIncrement64(&MiCounters.Mdls);
+    VfTake(VfMdl, mdl, NULL, Length, 0);
     if (Irp != NULL)
     {
         link = &Irp->MdlAddress;
@@ -121,6 +122,7 @@ VOID NTAPI IoFreeMdl(_In_ PMDL Mdl)
         MI_RULE((Mdl->MdlFlags & MDL_MAPPED_TO_SYSTEM_VA) == 0, 0xB8, (ULONG_PTR)Mdl, (ULONG_PTR)(USHORT)Mdl->MdlFlags,
                 0);
     }
+    VfGive(VfMdl, Mdl, NULL);
     if (Mdl->MdlFlags & MDL_ALLOCATED_FIXED_SIZE)
     {
         InterlockedDecrement64(&MiCounters.Mdls);

@@ -158,6 +158,7 @@ VOID NTAPI MmUnlockPages(_Inout_ PMDL MemoryDescriptorList)
     {
         MmUnmapLockedPages(mdl->MappedSystemVa, mdl);
     }
+    VfGive(VfPageLock, mdl, NULL);
     MiUnlockMdlPages(mdl, 0, pages);
     mdl->MdlFlags &= ~(MDL_PAGES_LOCKED | MDL_IO_SPACE);
 }
@@ -403,6 +404,7 @@ VOID MiProbeAndLock(PMDL Mdl, PEPROCESS Process, KPROCESSOR_MODE Mode, LOCK_OPER
     Mdl->MdlFlags =
         (CSHORT)((Mdl->MdlFlags & ~MDL_WRITE_OPERATION) | MDL_PAGES_LOCKED | (write ? MDL_WRITE_OPERATION : 0));
     InterlockedAdd64(&MiCounters.LockedPages, pages);
+    VfTake(VfPageLock, Mdl, NULL, pages, 0);
     if (user)
     {
         InterlockedAdd64(&Process->Space.LockedPages, pages);
@@ -500,6 +502,7 @@ VOID NTAPI MmProbeAndLockSelectedPages(_Inout_ PMDL MemoryDescriptorList, _In_ P
     mdl->MdlFlags =
         (CSHORT)((mdl->MdlFlags & ~MDL_WRITE_OPERATION) | MDL_PAGES_LOCKED | (write ? MDL_WRITE_OPERATION : 0));
     InterlockedAdd64(&MiCounters.LockedPages, pages);
+    VfTake(VfPageLock, mdl, NULL, pages, 0);
     InterlockedAdd64(&process->Space.LockedPages, pages);
     if (MiTrackLocks)
     {

@@ -83,6 +83,7 @@ PVOID MiMapMdlToSystem(PMDL Mdl, MEMORY_CACHING_TYPE CacheType, ULONG Priority, 
     MiWriteMdlEntries(Mdl, index, pages, CacheType, MiKernelViewBits(Priority));
     *MiRegionPte(&MiSystemPtes, index - 1) = MiMakeRecord(MiRecordMdlView, pages, MiPackCaller(Caller));
     InterlockedIncrement64(&MiCounters.SystemMappings);
+    VfTake(VfSystemMapping, MiRegionVa(&MiSystemPtes, index), NULL, pages, 0);
     Mdl->MappedSystemVa = (PUCHAR)MiRegionVa(&MiSystemPtes, index) + Mdl->ByteOffset;
     Mdl->MdlFlags |= MDL_MAPPED_TO_SYSTEM_VA | ((Mdl->MdlFlags & MDL_PARTIAL) ? MDL_PARTIAL_HAS_BEEN_MAPPED : 0);
     return Mdl->MappedSystemVa;
@@ -203,6 +204,7 @@ VOID NTAPI MmUnmapLockedPages(_In_ PVOID BaseAddress, _In_ PMDL MemoryDescriptor
     MI_RULE((mdl->MdlFlags & (MDL_PARTIAL | MDL_PARTIAL_HAS_BEEN_MAPPED)) != MDL_PARTIAL, 0xB5, (ULONG_PTR)mdl,
             (ULONG_PTR)(USHORT)mdl->MdlFlags, 0); /* the view is its source's */
     MipClaimView(BaseAddress, mdl, pages);
+    VfGive(VfSystemMapping, PAGE_ALIGN(BaseAddress), NULL);
     mdl->MdlFlags &= ~(MDL_MAPPED_TO_SYSTEM_VA | MDL_PARTIAL_HAS_BEEN_MAPPED);
     MiReleaseRange(&MiSystemPtes, MiRegionIndex(&MiSystemPtes, (ULONG_PTR)BaseAddress), pages, 1);
     InterlockedDecrement64(&MiCounters.SystemMappings);

@@ -105,6 +105,7 @@ static PMDL MipAllocatePages(const MI_PAGE_REQUEST *Request, MEMORY_CACHING_TYPE
     mdl->Process = NULL;
     mdl->MdlFlags = MDL_PAGES_LOCKED;
     InterlockedAdd64(&MiCounters.MdlPages, (LONG64)taken);
+    VfTake(VfMdlPages, mdl, NULL, taken, 0);
     return mdl;
 }
 
@@ -234,6 +235,7 @@ VOID NTAPI MmFreePagesFromMdl(_In_ PMDLX MemoryDescriptorList)
     __stosq(pfns, MAXULONG64, pages); /* should it be freed again, these are no pages */
     mdl->MdlFlags &= ~MDL_PAGES_LOCKED;
     InterlockedAdd64(&MiCounters.MdlPages, -(LONG64)pages);
+    VfGive(VfMdlPages, mdl, NULL);
 }
 
 /** MmFreePagesFromMdl; no flag is known, Flags is ignored. */

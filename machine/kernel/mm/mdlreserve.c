@@ -54,6 +54,7 @@ PVOID NTAPI MmAllocateMappingAddress(_In_ SIZE_T NumberOfBytes, _In_ ULONG PoolT
     }
     *MiRegionPte(&MiSystemPtes, index - 1) = MiMakeRecord(MiRecordReservedMapping, (ULONG)pages, PoolTag);
     InterlockedIncrement64(&MiCounters.ReservedMappings);
+    VfTake(VfReservedMapping, MiRegionVa(&MiSystemPtes, index), NULL, pages, PoolTag);
     return MiRegionVa(&MiSystemPtes, index);
 }
 
@@ -76,6 +77,7 @@ VOID NTAPI MmFreeMappingAddress(_In_ PVOID BaseAddress, _In_ ULONG PoolTag)
             MipMisuse(0x103, BaseAddress, PoolTag, pages);
         }
     }
+    VfGive(VfReservedMapping, BaseAddress, NULL);
     *MiRegionPte(&MiSystemPtes, index - 1) = 0;
     MiReturnRange(&MiSystemPtes, index, pages, 1); /* unmapping has flushed */
     InterlockedDecrement64(&MiCounters.ReservedMappings);
@@ -110,6 +112,7 @@ PVOID NTAPI MmMapLockedPagesWithReservedMapping(_In_ PVOID MappingAddress, _In_ 
     }
     MiWriteMdlEntries(mdl, index, pages, CacheType, MI_PTE_KERNEL);
     InterlockedIncrement64(&MiCounters.SystemMappings);
+    VfTake(VfSystemMapping, MappingAddress, NULL, pages, PoolTag);
     mdl->MappedSystemVa = MappingAddress;
     mdl->MdlFlags |= MDL_MAPPED_TO_SYSTEM_VA | ((mdl->MdlFlags & MDL_PARTIAL) ? MDL_PARTIAL_HAS_BEEN_MAPPED : 0);
     return (PUCHAR)MappingAddress + mdl->ByteOffset;
@@ -147,5 +150,6 @@ VOID NTAPI MmUnmapReservedMapping(_In_ PVOID BaseAddress, _In_ ULONG PoolTag, _I
     }
     KeFlushTb(NULL, BaseAddress, pages);
     mdl->MdlFlags &= ~(MDL_MAPPED_TO_SYSTEM_VA | MDL_PARTIAL_HAS_BEEN_MAPPED);
+    VfGive(VfSystemMapping, BaseAddress, NULL);
     InterlockedDecrement64(&MiCounters.SystemMappings);
 }

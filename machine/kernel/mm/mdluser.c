@@ -120,6 +120,7 @@ PVOID MiMapMdlToUser(PMDL Mdl, MEMORY_CACHING_TYPE CacheType, PVOID Base, ULONG 
         MipWriteEntries(process, Mdl, vad->Start, pages, CacheType, bits);
         InterlockedIncrement64(&process->Space.MdlViews);
         InterlockedIncrement64(&MiCounters.UserMappings);
+        VfTake(VfUserMapping, MI_VA(vad->Start), process, pages, 0);
     }
     va = (PUCHAR)MI_VA(vad->Start) + Mdl->ByteOffset;
     MiUnlockSpace(process);
@@ -154,6 +155,7 @@ VOID MiUnmapMdlFromUser(PVOID Base, PMDL Mdl)
     MiFreeUserTables(process, vad->Start, vad->End);
     InterlockedDecrement64(&process->Space.MdlViews);
     InterlockedDecrement64(&MiCounters.UserMappings);
+    VfGive(VfUserMapping, MI_VA(vad->Start), process);
     MiUnlockSpace(process);
     MiFreeVad(vad);
 }

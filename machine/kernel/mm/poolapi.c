@@ -50,6 +50,8 @@ static PVOID MipAllocateAligned(MI_REQUEST *Request)
 static PVOID MipAllocate(MI_REQUEST *Request)
 {
     BOOLEAN driver = MiIsDriverCode(Request->Caller);
+    SIZE_T size = Request->Size; /* as asked for */
+    PVOID block;
 
     if (!MipIrqlAllows(Request->Pool) && KeGetCurrentIrql() != HIGH_LEVEL)
     {
@@ -66,9 +68,17 @@ static PVOID MipAllocate(MI_REQUEST *Request)
     }
     if (Request->Size > MI_LARGEST_BLOCK || (Request->CacheAligned && Request->Size > MI_LARGEST_BLOCK - MI_CACHE_LINE))
     {
-        return MiAllocatePoolPages(Request); /* page-aligned, hence cache-aligned */
+        block = MiAllocatePoolPages(Request); /* page-aligned, hence cache-aligned */
     }
-    return Request->CacheAligned ? MipAllocateAligned(Request) : MiAllocateBlock(Request);
+    else
+    {
+        block = Request->CacheAligned ? MipAllocateAligned(Request) : MiAllocateBlock(Request);
+    }
+    if (driver && block != NULL)
+    {
+        VfTake(VfPool, block, NULL, size, Request->Tag);
+    }
+    return block;
 }
 
 static PVOID MipAllocateByType(POOL_TYPE PoolType, SIZE_T Size, ULONG Tag, PVOID Caller)
@@ -263,6 +273,10 @@ static VOID MipFree(PVOID Address, ULONG Tag)
     if (found.Driver && !found.Pool->Paged && found.Size >= sizeof(KDPC) && VfOption(VfChecks))
     {
         KeCheckForTimer(Address, found.Size); /* C7: a running timer or a queued DPC in it */
+    }
+    if (found.Driver)
+    {
+        VfGive(VfPool, Address, NULL);
     }
     if (found.Block != NULL)
     {

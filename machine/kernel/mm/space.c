@@ -110,6 +110,7 @@ static VOID MipRemoveAny(PEPROCESS Process, PMMVAD Vad)
                  Process->UniqueProcessId, MI_VA(Vad->Start), Vad->End - Vad->Start + 1);
         InterlockedDecrement64(&space->MdlViews);
         InterlockedDecrement64(&MiCounters.UserMappings);
+        VfGive(VfUserMapping, MI_VA(Vad->Start), Process);
     }
     space->CommittedBytes -= Vad->Charged << PAGE_SHIFT;
     MiReturnCommit(Vad->Charged);

@@ -169,6 +169,7 @@ NTSTATUS ObpInsertHandle(PEPROCESS Process, OBP_HEADER *Header, ULONG Attributes
     value |= (Attributes & OBJ_PROTECT_CLOSE) != 0 ? OBP_ENTRY_PROTECT : 0;
     ObpPublishEntry(table, index, value, Granted);
     *Handle = (HANDLE)((ULONG_PTR)index << 2);
+    VfTakeHandle(*Handle, Process, Header->Body);
     return STATUS_SUCCESS;
 }
 
@@ -405,9 +406,9 @@ static VOID ObpCheckUserHandle(HANDLE Handle, PEPROCESS Process, PVOID Caller)
     }
 }
 
-static NTSTATUS ObpReferenceByHandle(HANDLE Handle, ACCESS_MASK DesiredAccess, POBJECT_TYPE ObjectType,
-                                     KPROCESSOR_MODE AccessMode, PVOID *Object, POBJECT_HANDLE_INFORMATION Information,
-                                     PVOID Caller)
+static NTSTATUS ObpHandleToObject(HANDLE Handle, ACCESS_MASK DesiredAccess, POBJECT_TYPE ObjectType,
+                                  KPROCESSOR_MODE AccessMode, PVOID *Object, POBJECT_HANDLE_INFORMATION Information,
+                                  PVOID Caller)
 {
     PEPROCESS process;
     ULONG_PTR value;
@@ -460,6 +461,19 @@ static NTSTATUS ObpReferenceByHandle(HANDLE Handle, ACCESS_MASK DesiredAccess, P
     }
     *Object = header->Body;
     return STATUS_SUCCESS;
+}
+
+static NTSTATUS ObpReferenceByHandle(HANDLE Handle, ACCESS_MASK DesiredAccess, POBJECT_TYPE ObjectType,
+                                     KPROCESSOR_MODE AccessMode, PVOID *Object, POBJECT_HANDLE_INFORMATION Information,
+                                     PVOID Caller)
+{
+    NTSTATUS status = ObpHandleToObject(Handle, DesiredAccess, ObjectType, AccessMode, Object, Information, Caller);
+
+    if (NT_SUCCESS(status))
+    {
+        VfTakeReference(*Object, Caller);
+    }
+    return status;
 }
 
 /**
@@ -547,6 +561,7 @@ NTSTATUS ObpCloseEntry(PEPROCESS Process, PHANDLE_TABLE Table, ULONG_PTR Handle,
     ACCESS_MASK granted = entry->Granted;
     __atomic_store_n(&entry->Value, 0, __ATOMIC_RELEASE);
     KeLowerIrql(irql);
+    VfGive(VfHandle, (PVOID)(Handle & ~(ULONG_PTR)3), Process); /* before the index can be had again */
     ObpFreeIndex(Table, (ULONG)(Handle >> 2));
     ObpDropHandleCount(Process, header, granted);
     ObDereferenceObject(header->Body);

@@ -283,6 +283,7 @@ NTSTATUS NTAPI ObReferenceObjectByName(PUNICODE_STRING Name, ULONG Attributes, P
         else if (ObpCheckAccess(lookup.Object, state, Mode, &status))
         {
             *Object = lookup.Object;
+            VfTakeReference(lookup.Object, _ReturnAddress());
             lookup.Object = NULL;
             status = STATUS_SUCCESS;
         }

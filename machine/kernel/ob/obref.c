@@ -50,6 +50,11 @@ BOOLEAN ObpReferenceSafe(OBP_HEADER *Header)
 VOID ObpDeleteObject(OBP_HEADER *Header)
 {
     POBJECT_TYPE type = Header->Type;
+
+    if (VfLedgerOn)
+    {
+        VfpForget(VfReference, Header->Body); /* given back by a way that the ledger does not see */
+    }
     if (Header->Create != NULL)
     {
         ObpFreeCreate(Header->Create);
@@ -124,12 +129,7 @@ VOID ObpInitializeReferences(VOID)
     ExInitializeWorkItem(&ObpDeleteWork, ObpDeleteWorker, NULL);
 }
 
-/**
- * Adds a reference to an object the caller already has one on.
- *
- * @return the new count. IRQL <= DISPATCH_LEVEL. Bug check 18 if the object is already on its way out.
- */
-LONG_PTR FASTCALL ObfReferenceObject(_In_ PVOID Object)
+static LONG_PTR ObpReference(PVOID Object)
 {
     OBP_HEADER *header = ObpHeader(Object);
     LONG64 count = InterlockedIncrement64(&header->PointerCount);
@@ -141,6 +141,16 @@ LONG_PTR FASTCALL ObfReferenceObject(_In_ PVOID Object)
     return count;
 }
 
+/**
+ * Adds a reference to an object the caller already has one on.
+ *
+ * @return the new count. IRQL <= DISPATCH_LEVEL. Bug check 18 if the object is already on its way out.
+ */
+LONG_PTR FASTCALL ObfReferenceObject(_In_ PVOID Object)
+{
+    VfTakeReference(Object, _ReturnAddress());
+    return ObpReference(Object);
+}
 static LONG_PTR ObpDereference(PVOID Object, BOOLEAN Defer)
 {
     OBP_HEADER *header = ObpHeader(Object);
@@ -178,31 +188,48 @@ static LONG_PTR ObpDereference(PVOID Object, BOOLEAN Defer)
  */
 LONG_PTR FASTCALL ObfDereferenceObject(_In_ PVOID Object)
 {
+    VfGiveReference(Object, _ReturnAddress());
     return ObpDereference(Object, FALSE);
 }
 
 /** ObfReferenceObject; the tag names the holder to a debugger and is not kept. IRQL <= DISPATCH_LEVEL. */
 LONG_PTR FASTCALL ObfReferenceObjectWithTag(_In_ PVOID Object, _In_ ULONG Tag)
 {
-    return ObfReferenceObject(Object);
+    VfTakeReference(Object, _ReturnAddress());
+    return ObpReference(Object);
 }
 
 /** ObfDereferenceObject; the tag is not kept. IRQL <= DISPATCH_LEVEL. */
 LONG_PTR FASTCALL ObfDereferenceObjectWithTag(_In_ PVOID Object, _In_ ULONG Tag)
 {
+    VfGiveReference(Object, _ReturnAddress());
     return ObpDereference(Object, FALSE);
 }
 
 /** Gives a reference back; if it is the last one the object always ends in a worker, never in the caller's context. */
 VOID NTAPI ObDereferenceObjectDeferDelete(_In_ PVOID Object)
 {
+    VfGiveReference(Object, _ReturnAddress());
     ObpDereference(Object, TRUE);
 }
 
 /** ObDereferenceObjectDeferDelete; the tag is not kept. */
 VOID NTAPI ObDereferenceObjectDeferDeleteWithTag(_In_ PVOID Object, _In_ ULONG Tag)
 {
+    VfGiveReference(Object, _ReturnAddress());
     ObpDereference(Object, TRUE);
+}
+
+static NTSTATUS ObpReferenceByPointer(PVOID Object, POBJECT_TYPE ObjectType, KPROCESSOR_MODE AccessMode, PVOID Caller)
+{
+    if (ObjectType != ObpHeader(Object)->Type &&
+        (AccessMode != KernelMode || ObjectType == ObpSymbolicLinkObjectType))
+    {
+        return STATUS_OBJECT_TYPE_MISMATCH;
+    }
+    ObpReference(Object);
+    VfTakeReference(Object, Caller);
+    return STATUS_SUCCESS;
 }
 
 /**
@@ -215,20 +242,14 @@ NTSTATUS NTAPI ObReferenceObjectByPointerWithTag(_In_ PVOID Object, _In_ ACCESS_
                                                  _In_opt_ POBJECT_TYPE ObjectType, _In_ KPROCESSOR_MODE AccessMode,
                                                  _In_ ULONG Tag)
 {
-    if (ObjectType != ObpHeader(Object)->Type &&
-        (AccessMode != KernelMode || ObjectType == ObpSymbolicLinkObjectType))
-    {
-        return STATUS_OBJECT_TYPE_MISMATCH;
-    }
-    ObfReferenceObject(Object);
-    return STATUS_SUCCESS;
+    return ObpReferenceByPointer(Object, ObjectType, AccessMode, _ReturnAddress());
 }
 
 /** ObReferenceObjectByPointerWithTag without a tag. */
 NTSTATUS NTAPI ObReferenceObjectByPointer(_In_ PVOID Object, _In_ ACCESS_MASK DesiredAccess,
                                           _In_opt_ POBJECT_TYPE ObjectType, _In_ KPROCESSOR_MODE AccessMode)
 {
-    return ObReferenceObjectByPointerWithTag(Object, DesiredAccess, ObjectType, AccessMode, 0);
+    return ObpReferenceByPointer(Object, ObjectType, AccessMode, _ReturnAddress());
 }
 
 /** Adds a reference unless the object is already dying. Any IRQL; the memory must be known to be an object's still. */

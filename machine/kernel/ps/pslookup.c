@@ -3,6 +3,7 @@
  * Looking up processes and threads, and asking them simple things. Any IRQL unless said otherwise.
  */
 #include "psp.h"
+#include "vf.h"
 
 /**
  * The process of an id, referenced; also one that has ended while somebody refers to it. STATUS_INVALID_CID. <=
@@ -11,14 +12,24 @@
 NTSTATUS NTAPI PsLookupProcessByProcessId(_In_ HANDLE ProcessId, _Out_ PEPROCESS *Process)
 {
     *Process = ObReferenceId(PspCidTable, ProcessId, PsProcessType);
-    return *Process != NULL ? STATUS_SUCCESS : STATUS_INVALID_CID;
+    if (*Process == NULL)
+    {
+        return STATUS_INVALID_CID;
+    }
+    VfTakeReference(*Process, _ReturnAddress());
+    return STATUS_SUCCESS;
 }
 
 /** The thread of an id, referenced. STATUS_INVALID_CID. <= APC_LEVEL. */
 NTSTATUS NTAPI PsLookupThreadByThreadId(_In_ HANDLE ThreadId, _Out_ PETHREAD *Thread)
 {
     *Thread = ObReferenceId(PspCidTable, ThreadId, PsThreadType);
-    return *Thread != NULL ? STATUS_SUCCESS : STATUS_INVALID_CID;
+    if (*Thread == NULL)
+    {
+        return STATUS_INVALID_CID;
+    }
+    VfTakeReference(*Thread, _ReturnAddress());
+    return STATUS_SUCCESS;
 }
 
 /** Thread, and optionally its process, of a client id, both referenced. STATUS_INVALID_CID. <= APC_LEVEL. */
@@ -39,8 +50,10 @@ NTSTATUS NTAPI PsLookupProcessThreadByCid(_In_ PCLIENT_ID Cid, _Out_opt_ PEPROCE
     {
         ObReferenceObject(thread->ThreadsProcess);
         *Process = thread->ThreadsProcess;
+        VfTakeReference(*Process, _ReturnAddress());
     }
     *Thread = thread;
+    VfTakeReference(thread, _ReturnAddress());
     return STATUS_SUCCESS;
 }
 
