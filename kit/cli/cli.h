@@ -82,6 +82,7 @@ const char *Good(void);
 const char *Bad(void);
 const char *Plain(void);
 const char *Utf8(const wchar_t *Text);    /* good until the eighth call after this one */
+const char *Visible(const char *Text);    /* good until the fourth call after this one */
 const char *Grouped(UINT64 Value);        /* 12,288; the same */
 void ReportError(const char *What, DWORD Error);
 void Progress(const char *What, UINT64 Done, UINT64 Total);

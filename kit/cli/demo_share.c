@@ -11,7 +11,8 @@
 
 /*
  * Both directions with no further call: after the watch is started, the program writes the first byte and the driver's
- * DPC answers in the spare one. Each answer shows that the driver saw the program's write, and the program the driver's.
+ * DPC answers in the spare one. Each answer shows that the driver saw the program's write, and the program the
+ * driver's.
  */
 static void ProveChanges(DEMO *Demo, UINT64 Region, volatile BYTE *Memory)
 {

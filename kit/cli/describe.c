@@ -96,7 +96,7 @@ static void PrintHead(const MODEL *Model)
            KindName(Model->Kind), Grouped(Model->Bytes), AccessName(Model->Access), StateName(Model->State));
     if (Model->Name[0] != 0)
     {
-        printf("  name     %s\n", Model->Name);
+        printf("  name     %s\n", Visible(Model->Name));
     }
     if (Model->OwnerId != 0)
     {

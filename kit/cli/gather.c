@@ -22,10 +22,10 @@ void FreeModel(MODEL *Model)
     ZeroMemory(Model, sizeof(*Model));
 }
 
-/* Room for Total pages less what the limit leaves out. */
+/* Room for Total pages less what the limit leaves out: the middle. A single page isn't left out, it saves no room. */
 static BOOL MakePages(SHOWN_MDL *Mdl, UINT64 Total, UINT64 Limit)
 {
-    UINT64 count = min(Total, Limit);
+    UINT64 count = Total > Limit && Total - 1 > Limit ? Limit : Total;
     Mdl->Pages = calloc((size_t)max(count, 1), sizeof(*Mdl->Pages));
     if (Mdl->Pages == NULL)
     {

@@ -85,7 +85,7 @@ static void PrintRegionHead(UINT64 Region, const OPTIONS *Options, UINT32 Kind, 
     printf("%sregion %llu%s\n", Bold(), (unsigned long long)Region, Plain());
     if (Options->Name != NULL)
     {
-        PrintRow("name", Utf8(Options->Name));
+        PrintRow("name", Visible(Utf8(Options->Name)));
     }
     PrintRow("kind", KindName(Kind));
     PrintRow("access", AccessName(Access));

@@ -73,7 +73,7 @@ const char *ImageName(UINT64 ProcessId)
 static const char *ImageOrDash(UINT64 ProcessId)
 {
     const char *name = ImageName(ProcessId);
-    return name != NULL ? name : "-";
+    return name != NULL ? Visible(name) : "-";
 }
 
 /* ---- As a table ---- */
@@ -90,7 +90,7 @@ static void PrintRegion(const ISTHMUS_LIST_ENTRY *e, void *Count)
     ++*(int *)Count;
     printf("  %6llu  %7llu  %-20s  %-13s  %-10s  %15s  %7u  %-8s  %s\n", (unsigned long long)e->Id,
            (unsigned long long)e->ProcessId, ImageOrDash(e->ProcessId), KindName(e->Kind), AccessName(e->Access),
-           Grouped(e->Length), e->Count, StateName(e->State), EntryName(e));
+           Grouped(e->Length), e->Count, StateName(e->State), Visible(EntryName(e)));
 }
 
 static void PrintView(const ISTHMUS_LIST_ENTRY *e, void *Count)

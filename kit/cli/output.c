@@ -74,6 +74,24 @@ const char *Utf8(const wchar_t *Text)
     return room;
 }
 
+/* Text that another process chose, without what a terminal would obey: control characters become question marks. */
+const char *Visible(const char *Text)
+{
+    static char rooms[4][512];
+    static int next;
+    char *room = rooms[next++ % 4];
+    size_t length = 0;
+    for (; *Text != 0 && length + 1 < sizeof(rooms[0]); Text++)
+    {
+        const unsigned char *at = (const unsigned char *)Text;
+        BOOL second = at[0] == 0xC2 && at[1] >= 0x80 && at[1] < 0xA0; /* U+0080 to U+009F */
+        room[length++] = at[0] < 0x20 || at[0] == 0x7F || second ? '?' : *Text;
+        Text += second;
+    }
+    room[length] = 0;
+    return room;
+}
+
 /* A number with commas, for people. */
 const char *Grouped(UINT64 Value)
 {

@@ -27,7 +27,7 @@
 #define GROUP_HEAD  40
 #define GROUP_GAP   18
 #define FRAME_GAP   16  /* between frames that aren't neighbours */
-#define DRAWN_MDLS  4
+#define DRAWN_MDLS  4   /* if there are more than one more */
 #define DRAWN_VIEWS 3
 
 typedef struct FRAME
@@ -40,8 +40,8 @@ typedef struct FRAME
 typedef struct PICTURE
 {
     const MODEL *Model;
-    UINT32 Mdls[DRAWN_MDLS]; /* which of the model's */
-    int FirstHue[DRAWN_MDLS];
+    UINT32 Mdls[DRAWN_MDLS + 1]; /* which of the model's */
+    int FirstHue[DRAWN_MDLS + 1];
     UINT32 MdlCount;
     UINT32 ViewCount;
     FRAME *Frames; /* by number */
@@ -162,8 +162,8 @@ static BOOL FindFrame(const PICTURE *Picture, UINT64 Pfn, int *Y)
 
 /* ---- Pages ---- */
 
-/* One page: the box, and in it the part that belongs to the region. */
-static void DrawPage(const SHOWN_MDL *Mdl, const SHOWN_PAGE *Page, int X, int Width, int Y, int Hue)
+/* One page: the box, and in it the part that belongs to the region. Prefix: "", or which MDL's page it is. */
+static void DrawPage(const SHOWN_MDL *Mdl, const SHOWN_PAGE *Page, const char *Prefix, int X, int Width, int Y, int Hue)
 {
     char class[16];
     UINT64 end = (UINT64)Mdl->Mdl.ByteOffset + Mdl->Mdl.ByteCount; /* from the first page's start */
@@ -176,12 +176,12 @@ static void DrawPage(const SHOWN_MDL *Mdl, const SHOWN_PAGE *Page, int X, int Wi
     SvgBox(X + left, Y, max(right - left, 2), ROW_HEIGHT, class);
     if (from != 0 || to != 4096)
     {
-        SvgText(X + Width / 2, Y + 17, TextMiddle, "", "page %s, bytes 0x%X to 0x%X", Grouped(Page->Index), from,
-                to - 1);
+        SvgText(X + Width / 2, Y + 17, TextMiddle, "", "%spage %s, %s0x%X to 0x%X", Prefix,
+                Grouped(Page->Index), Prefix[0] == 0 ? "bytes " : "", from, to - 1);
     }
     else
     {
-        SvgText(X + Width / 2, Y + 17, TextMiddle, "", "page %s", Grouped(Page->Index));
+        SvgText(X + Width / 2, Y + 17, TextMiddle, "", "%spage %s", Prefix, Grouped(Page->Index));
     }
 }
 
@@ -197,9 +197,9 @@ typedef struct SIDE
     int X;
     int Width;
     BOOL Kernel;
-    BOOL Asked;      /* the frames are known from this side; else they follow from the MDL */
-    UINT64 Address;  /* user: of the MDL's first page; 0: not shown */
-    UINT64 Distance; /* kernel: of the MDL's first page from the view's */
+    BOOL Asked;         /* the frames are known from this side; else they follow from the MDL */
+    UINT64 Address;     /* user: of the MDL's first page; 0: not shown */
+    const char *Prefix; /* before "page 0" */
 } SIDE;
 
 static void DrawWire(const PICTURE *Picture, const SIDE *Side, const SHOWN_PAGE *Page, int Y, int Hue)
@@ -235,11 +235,11 @@ static int DrawPages(const PICTURE *Picture, const SIDE *Side, const SHOWN_MDL *
             Y += ROW_HEIGHT;
         }
         next = page->Index + 1;
-        DrawPage(Mdl, page, Side->X, Side->Width, Y, hue);
+        DrawPage(Mdl, page, Side->Prefix, Side->X, Side->Width, Y, hue);
         if (Side->Kernel)
         {
             SvgText(Side->X + Side->Width + 10, Y + 17, TextStart, "mono muted", "+ 0x%llx",
-                    (unsigned long long)(Side->Distance + (page->Index << 12)));
+                    (unsigned long long)page->Index << 12);
         }
         else if (Side->Address != 0)
         {
@@ -281,7 +281,12 @@ static int DrawView(const PICTURE *Picture, const SHOWN_VIEW *View, int Y)
             DrawDots(USER_X, USER_W, Y, "%s more MDLs", Picture->Mdls[i] - Picture->Mdls[i - 1] - 1);
             Y += ROW_HEIGHT;
         }
-        SIDE side = {USER_X, USER_W, FALSE, View->Own, (View->Address + mdl->Offset) & ~0xFFFull, 0};
+        char prefix[24] = "";
+        if (model->MdlCount > 1)
+        {
+            snprintf(prefix, sizeof(prefix), "MDL %u ", Picture->Mdls[i] + 1);
+        }
+        SIDE side = {USER_X, USER_W, FALSE, View->Own, (View->Address + mdl->Offset) & ~0xFFFull, prefix};
         Y = DrawPages(Picture, &side, mdl, Picture->FirstHue[i], Y);
     }
     return Y + GROUP_GAP;
@@ -306,7 +311,7 @@ static void DrawUser(const PICTURE *Picture)
             }
             SvgText(USER_X, y + 31, TextStart, "muted", "%s bytes, process %lu", Grouped(mdl->Mdl.ByteCount),
                     (unsigned long)GetCurrentProcessId());
-            SIDE side = {USER_X, USER_W, FALSE, TRUE, mdl->UserAddress & ~0xFFFull, 0};
+            SIDE side = {USER_X, USER_W, FALSE, TRUE, mdl->UserAddress & ~0xFFFull, ""};
             y = DrawPages(Picture, &side, mdl, Picture->FirstHue[i], y + GROUP_HEAD) + GROUP_GAP;
         }
         return;
@@ -393,7 +398,7 @@ static void DrawKernel(const PICTURE *Picture)
             y += height + GROUP_GAP;
             continue;
         }
-        SIDE side = {KERNEL_X, KERNEL_W, TRUE, !model->IsRequest, 0, model->IsRequest ? 0 : mdl->Offset & ~0xFFFull};
+        SIDE side = {KERNEL_X, KERNEL_W, TRUE, !model->IsRequest, 0, ""};
         y = DrawPages(Picture, &side, mdl, Picture->FirstHue[i], y) + GROUP_GAP;
     }
 }
@@ -404,7 +409,7 @@ static void ChooseParts(PICTURE *Picture, const MODEL *Model)
 {
     int hue = 0;
     Picture->Model = Model;
-    Picture->MdlCount = min(Model->MdlCount, DRAWN_MDLS);
+    Picture->MdlCount = Model->MdlCount <= DRAWN_MDLS + 1 ? Model->MdlCount : DRAWN_MDLS;
     Picture->ViewCount = min(Model->ViewCount, DRAWN_VIEWS);
     for (UINT32 i = 0; i < Picture->MdlCount; i++)
     {

@@ -74,7 +74,7 @@ static void DrawField(int Row, int Y, unsigned Offset, const char *Name, const c
     SvgBox(LEFT, y, FIELDS_W, ROW_HEIGHT, "cell");
     SvgText(LEFT + 10, y + 15, TextStart, "mono muted", "0x%02X", Offset);
     SvgText(LEFT + 56, y + 15, TextStart, "strong", "%s", Name);
-    SvgText(LEFT + 218, y + 15, TextStart, "mono", "%s", value);
+    SvgText(LEFT + 250, y + 15, TextStart, "mono", "%s", value);
 }
 
 static void DrawFields(const ISTHMUS_MDL *Mdl, UINT32 Which, int Y)

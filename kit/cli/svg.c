@@ -42,9 +42,10 @@ static const char Dark[] =
 static const char *const Hues[HUES] = {"#2f7ed8", "#d97706", "#1a9850", "#b5179e", "#0e9aa7", "#c0392b",
                                        "#7c5cdb", "#8a7300", "#e05a8c", "#5b7083", "#5fa31d", "#9c5a2e"};
 
+/* XML has no place for control characters, not even escaped. */
 static void PrintEscaped(const char *Text)
 {
-    for (; *Text != 0; Text++)
+    for (Text = Visible(Text); *Text != 0; Text++)
     {
         switch (*Text)
         {
@@ -58,8 +59,7 @@ static void PrintEscaped(const char *Text)
             fputs("&gt;", stdout);
             break;
         default:
-            /* XML has no place for control characters, not even escaped. */
-            putchar((unsigned char)*Text < 0x20 ? '?' : *Text);
+            putchar(*Text);
             break;
         }
     }

@@ -129,8 +129,9 @@ class Service(Group):
     """The driver's way through the service control manager."""
 
     def test(self):
-        self.run_steps("run isthmus start", "run isthmus stop", "run isthmus remove", "run isthmus install --sys no.sys",
-                       "run isthmus install --demo", "run isthmus install", "run isthmus stop", "run isthmus start",
+        self.run_steps("run isthmus start", "run isthmus stop", "run isthmus remove",
+                       "run isthmus install --sys no.sys", "run isthmus install --demo",
+                       "run isthmus install", "run isthmus stop", "run isthmus start",
                        "run isthmus start", "run isthmus version", "run isthmus demo why --file steps.txt",
                        "run isthmus stop", "run isthmus version", "run isthmus remove", "run isthmus remove",
                        driver=False)
@@ -223,9 +224,9 @@ class Describe(Group):
     def test(self):
         kinds = ["user", "nonpaged", "paged", "pages"]
         methods = ["buffered", "in-direct", "out-direct", "neither"]
+        requests = [f"run isthmus describe --request {method} --size 9000 --offset 100 --json" for method in methods]
         self.run_steps(*[f"run isthmus describe --kind {kind} --size 20000 --json" for kind in kinds],
-                       *[f"run isthmus describe --kind {kind}" for kind in kinds],
-                       *[f"run isthmus describe --request {method} --size 9000 --offset 100 --json" for method in methods],
+                       *[f"run isthmus describe --kind {kind}" for kind in kinds], *requests,
                        "run isthmus describe --request in-direct --parts 8 --size 5000 --json",
                        "run isthmus describe --request in-direct --parts 2",
                        "run isthmus describe --request buffered",
@@ -290,7 +291,7 @@ class Segments(Group):
 
     def test(self):
         self.run_steps("run isthmus install", "set SegmentBytes 8192", "run isthmus start",
-                       "run isthmus describe --size 40K --json", "run isthmus describe --size 40K --svg",
+                       "run isthmus describe --size 40K --json", "run isthmus describe --size 48K --svg",
                        "run isthmus describe --kind pages --size 40K --json", "run isthmus stop", "run isthmus remove",
                        driver=False)
         self.next(0)
@@ -299,7 +300,7 @@ class Segments(Group):
         self.assertEqual([m["offset"] for m in described["mdls"]], [8192 * i for i in range(5)])
         addresses = [int(m["userAddress"], 16) for m in described["mdls"]]
         self.assertEqual([a - addresses[0] for a in addresses], [8192 * i for i in range(5)])
-        self.assertIn("1 more MDLs", self.next(0).stdout)
+        self.assertIn("2 more MDLs", self.next(0).stdout)
         self.assertEqual(len(self.next_description()["mdls"]), 5)
         self.next(0)
         self.next(0)
@@ -313,17 +314,17 @@ class Pictures(Group):
         return ["".join(text.itertext()) for text in root.iter(SVG + "text")]
 
     def test(self):
-        name = "<&\u00e9>"
+        name = "<&\u00e9>\x1b[31m\x9b"
         self.run_steps(f"start a isthmus alloc --size 20K --name {name} --for 600",
                        f"run isthmus describe {name} --svg", f"run isthmus describe {name} --json",
                        "run isthmus describe --size 10M --svg",
                        "run isthmus describe --request in-direct --parts 8 --size 5000 --svg",
-                       "run isthmus describe --request buffered --svg", "kill a")
+                       "run isthmus describe --request buffered --svg", "run isthmus list regions", "kill a")
         root = xml.fromstring(self.next(0).stdout)
         described = self.next_description()
         texts = self.texts(root)
         self.assertEqual(described["region"]["name"], name)
-        self.assertTrue(texts[0].endswith(f'"{name}": pages'), texts[0])
+        self.assertTrue(texts[0].endswith('"<&\u00e9>?[31m?": pages'), texts[0])
         wires = [p for p in root.iter(SVG + "path") if p.get("class", "").startswith("wire")]
         self.assertEqual(len(wires), 15, "five pages, seen from two processes and from the kernel")
         self.assertEqual(len([w for w in wires if "dashed" in w.get("class")]), 5, "those of the other process")
@@ -344,7 +345,8 @@ class Pictures(Group):
             for key in ("x", "y", "width", "height"):
                 value = element.get(key)
                 self.assertTrue(value is None or int(value) >= 0, element.attrib)
-        self.next(77)
+        self.next(0, r"live      <&\u00e9>\?\[31m\?\n")
+        self.next(77, r"name      <&\u00e9>\?")
         self.done()
 
 
