@@ -39,7 +39,7 @@ add_test(NAME machine.user.hello COMMAND ${PROJECT_SOURCE_DIR}/tests/expect-stat
     ${NTRUN} --timeout 120 --stdin ${PROJECT_BINARY_DIR}/two-lines.txt --env "GREETING=good morning"
     u_hello.exe one "two words" "" "a\"quote" "back\\slash\\" WORKING_DIRECTORY ${TEST_OUTPUT}) # a list would lose the ""
 set_tests_properties(machine.user.hello PROPERTIES TIMEOUT 150)
-foreach(name heap vm threads sync seh try crt)
+foreach(name heap vm threads sync seh try crt psapi)
     machine_test(machine.user.${name} RUN u_${name}.exe)
 endforeach()
 machine_test(machine.user.files RUN ${LICENSE_FILE} u_files.exe)
@@ -64,6 +64,9 @@ foreach(group mdl_user mdl_kernel mdl_partial mdl_advance mdl_io mdl_reserve mdl
 endforeach()
 machine_test(machine.trimming.files OPTIONS --option trim RUN ${LICENSE_FILE} u_files.exe)
 machine_test(machine.icount.mdl_user OPTIONS --icount RUN ktest.sys ktest.exe mdl_user)
+
+# What a DLL forwards must be there: the loader finds out only when a program imports it.
+add_test(NAME machine.forwarders COMMAND ${PROJECT_SOURCE_DIR}/tests/machine/forwarders ${MACHINE_OUTPUT}/system)
 
 # How a program's end is told.
 machine_test(machine.exit.seven STATUS 7 RUN u_crash.exe 7)

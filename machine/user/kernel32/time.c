@@ -149,3 +149,24 @@ BOOL WINAPI QueryUnbiasedInterruptTime(PULONGLONG UnbiasedTime)
     *UnbiasedTime = (ULONGLONG)BaseReadTime(&SharedUserData->InterruptTime);
     return TRUE;
 }
+
+/** The clock's step in 100 ns; nothing slows it down or speeds it up. */
+BOOL WINAPI GetSystemTimeAdjustment(PDWORD lpTimeAdjustment, PDWORD lpTimeIncrement, PBOOL lpTimeAdjustmentDisabled)
+{
+    SYSTEM_BASIC_INFORMATION_FULL system;
+    NTSTATUS status = NtQuerySystemInformation(SystemBasicInformation, &system, sizeof(system), NULL);
+    if (!NT_SUCCESS(status))
+    {
+        return BaseFail(status);
+    }
+    *lpTimeAdjustment = *lpTimeIncrement = system.TimerResolution;
+    *lpTimeAdjustmentDisabled = TRUE;
+    return TRUE;
+}
+
+/** The machine's clock is its host's and not to be set. */
+BOOL WINAPI SetSystemTime(const SYSTEMTIME *lpSystemTime)
+{
+    UNREFERENCED_PARAMETER(lpSystemTime);
+    return BaseFailWith(ERROR_PRIVILEGE_NOT_HELD);
+}

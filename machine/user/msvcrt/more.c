@@ -98,6 +98,80 @@ long long _strtoi64(const char *Text, char **End, int Base)
     return negative ? (long long)(0 - value) : (long long)value;
 }
 
+long long _atoi64(const char *Text)
+{
+    return _strtoi64(Text, NULL, 10);
+}
+
+/* Digits of a number, written backwards into 65 units and copied: the widest is 64 binary digits and a sign. */
+#define CRT_DIGITS(Unit, name)                                                                                         \
+    static Unit *name(unsigned long long Value, BOOL Negative, Unit *Text, int Base)                                   \
+    {                                                                                                                  \
+        Unit digits[66];                                                                                               \
+        int at = 65;                                                                                                   \
+        Value = Negative ? 0 - Value : Value;                                                                          \
+        digits[at] = 0;                                                                                                \
+        do                                                                                                             \
+        {                                                                                                              \
+            digits[--at] = (Unit)"0123456789abcdefghijklmnopqrstuvwxyz"[Value % (unsigned)Base];                       \
+            Value /= (unsigned)Base;                                                                                   \
+        } while (Value != 0);                                                                                          \
+        if (Negative)                                                                                                  \
+        {                                                                                                              \
+            digits[--at] = '-';                                                                                        \
+        }                                                                                                              \
+        CopyMemory(Text, digits + at, (size_t)(66 - at) * sizeof(Unit));                                               \
+        return Text;                                                                                                   \
+    }
+CRT_DIGITS(char, CrtDigits)
+CRT_DIGITS(WCHAR, CrtDigitsWide)
+
+/* A minus only in base 10, as msvcrt does; other bases show the bits. Base is 2 to 36. */
+#define CRT_TO_TEXT(Unit, name, digits, Type, Unsigned)                                                                \
+    Unit *name(Type Value, Unit *Text, int Base)                                                                       \
+    {                                                                                                                  \
+        BOOL negative = Base == 10 && Value < (Type)1 && Value != 0;                                                   \
+        return digits(negative ? (unsigned long long)(long long)Value : (Unsigned)Value, negative, Text, Base);        \
+    }
+CRT_TO_TEXT(char, _ltoa, CrtDigits, long, unsigned long)
+CRT_TO_TEXT(char, _ultoa, CrtDigits, unsigned long, unsigned long)
+CRT_TO_TEXT(char, _i64toa, CrtDigits, long long, unsigned long long)
+CRT_TO_TEXT(char, _ui64toa, CrtDigits, unsigned long long, unsigned long long)
+CRT_TO_TEXT(WCHAR, _ltow, CrtDigitsWide, long, unsigned long)
+CRT_TO_TEXT(WCHAR, _ultow, CrtDigitsWide, unsigned long, unsigned long)
+CRT_TO_TEXT(WCHAR, _i64tow, CrtDigitsWide, long long, unsigned long long)
+CRT_TO_TEXT(WCHAR, _ui64tow, CrtDigitsWide, unsigned long long, unsigned long long)
+
+/* ---- single characters: in the C locale a byte is a character ---- */
+
+int mbtowc(WCHAR *Wide, const char *Text, size_t Count)
+{
+    if (Text == NULL || Count == 0)
+    {
+        return Text == NULL ? 0 : -1;
+    }
+    if (Wide != NULL)
+    {
+        *Wide = (unsigned char)*Text;
+    }
+    return *Text != 0;
+}
+
+int wctomb(char *Text, WCHAR Wide)
+{
+    if (Text == NULL)
+    {
+        return 0;
+    }
+    if (Wide > 0xFF)
+    {
+        errno = EILSEQ;
+        return -1;
+    }
+    *Text = (char)Wide;
+    return 1;
+}
+
 /* The characters of numbers are ASCII, so a wide one is read through a narrow copy. */
 double wcstod(const WCHAR *Text, WCHAR **End)
 {

@@ -126,6 +126,13 @@ static void SecureStrings(void)
     CHECK(strerror_s(b, 8, ENOENT) == 0 && strcmp(b, "No such") == 0);
     CHECK(_strtoi64("-9223372036854775808", NULL, 10) == LLONG_MIN);
     CHECK(_strtoi64("9223372036854775808", NULL, 10) == LLONG_MAX && wcstod(L" -1.5e3x", NULL) == -1500);
+    char digits[72];
+    wchar_t wide[72];
+    CHECK(strcmp(_ltoa(-1234, digits, 10), "-1234") == 0 && strcmp(_ltoa(-1, digits, 16), "ffffffff") == 0);
+    CHECK(strcmp(_ultoa(4294967295u, digits, 36), "1z141z3") == 0 && _atoi64(" -77x") == -77);
+    CHECK(strcmp(_i64toa(LLONG_MIN, digits, 10), "-9223372036854775808") == 0 && strlen(_i64toa(-1, digits, 2)) == 64);
+    CHECK(wcscmp(_ui64tow(ULLONG_MAX, wide, 10), L"18446744073709551615") == 0 && wcscmp(_ltow(0, wide, 10), L"0") == 0);
+    CHECK(mbtowc(w, "\xE9", 1) == 1 && w[0] == 0xE9 && wctomb(b, 0xE9) == 1 && wctomb(b, 0x20AC) == -1);
     CHECK(strcoll("a", "b") < 0 && wcscoll(L"b", L"a") > 0 && strxfrm(b, "abc", 8) == 3);
 }
 
