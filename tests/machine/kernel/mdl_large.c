@@ -70,15 +70,15 @@ static VOID TestLock(KTEST_RUN *Run, SIZE_T Size)
     {
         Stamp(view, Size, 1);
         CHECK_EQUAL(Mistakes(user, Size, 1), 0);
-        KT_COVERS("IoBuildPartialMdl", "parts of such MDLs, more than 32 MB each, whose Size field has wrapped",
-                  "DDI");
+        KT_COVERS("IoBuildPartialMdl", "half of MDLs of 64 MB to 1 GB: 32 MB and more, where the Size field has "
+                  "wrapped", "DDI");
         part = IoAllocateMdl(user, (ULONG)Size / 2, FALSE, FALSE, NULL);
         IoBuildPartialMdl(mdl, part, user + Size / 2, 0);
         CHECK(part->MappedSystemVa == view + Size / 2);
         CHECK_EQUAL(MmGetMdlPfnArray(part)[(Size / 2 >> PAGE_SHIFT) - 1],
                     MmGetMdlPfnArray(mdl)[(Size >> PAGE_SHIFT) - 1]);
         IoFreeMdl(part);
-        KT_COVERS("MmAdvanceMdl", "in large steps over such MDLs", "DDI");
+        KT_COVERS("MmAdvanceMdl", "in steps of 8 to 128 MB over MDLs of 64 MB to 1 GB", "DDI");
         for (ULONG i = 0; i < 4; i++)
         {
             CHECK_STATUS(MmAdvanceMdl(mdl, (ULONG)Size / 8), STATUS_SUCCESS);

@@ -159,7 +159,7 @@ static VOID TestProbes(KTEST_RUN *Run)
     CHECK_STATUS(KT_RAISED(ProbeForRead((PVOID)0x1000, MAXULONG_PTR, 1)), STATUS_ACCESS_VIOLATION);
     CHECK_STATUS(KT_RAISED(ProbeForRead(NULL, 1, 1)), STATUS_SUCCESS);
 
-    KT_COVERS("ProbeForWrite", "the same, and every page must be writable", "DDI ProbeForWrite");
+    KT_COVERS("ProbeForWrite", "what ProbeForRead checks, and every page must be writable", "DDI ProbeForWrite");
     CHECK_STATUS(KT_RAISED(ProbeForWrite((PVOID)MmSystemRangeStart, 0, 8)), STATUS_SUCCESS);
     base[PAGE_SIZE - 1] = 0x7E;
     CHECK_STATUS(KT_RAISED(ProbeForWrite(base + 3, 2 * PAGE_SIZE - 3, 1)), STATUS_SUCCESS);
