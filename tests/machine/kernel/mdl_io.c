@@ -190,8 +190,8 @@ static VOID TestBuilt(KTEST_RUN *Run)
         IoFreeIrp(irp);
     }
 
-    KT_COVERS("IoBuildSynchronousFsdRequest", "the same IRP, which the I/O manager takes apart on completion: the "
-              "caller frees nothing", "DDI");
+    KT_COVERS("IoBuildSynchronousFsdRequest", "the IRP of IoBuildAsynchronousFsdRequest, which the I/O manager takes "
+              "apart on completion: the caller frees nothing", "DDI");
     KeInitializeEvent(&event, NotificationEvent, FALSE);
     irp = IoBuildSynchronousFsdRequest(IRP_MJ_READ, stack.Upper, pool, SIZE, &offset, &event, &iosb);
     CHECK(irp != NULL && irp->MdlAddress != NULL);

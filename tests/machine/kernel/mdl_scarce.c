@@ -180,8 +180,8 @@ static VOID TestTooMuch(KTEST_RUN *Run)
     IoFreeMdl(mdl);
     mdl = IoAllocateMdl(base, (ULONG)(size / 2), FALSE, FALSE, NULL);
     CHECK_STATUS(KtLock(mdl, UserMode, IoWriteAccess), STATUS_SUCCESS);
-    KtSay(Run, "of %lu MB of RAM %lu MB are too much to lock, %lu MB are not", (ULONG)(memory >> 20), (ULONG)(size >> 20),
-          (ULONG)(size >> 21));
+    KtSay(Run, "of %lu MB of RAM %lu MB are too much to lock, %lu MB are not", (ULONG)(memory >> 20),
+          (ULONG)(size >> 20), (ULONG)(size >> 21));
     MmUnlockPages(mdl);
     IoFreeMdl(mdl);
     KtUserFree(base);
