@@ -242,6 +242,7 @@ void ReportFree(REPORT *Report)
     TextFree(&Report->Pending);
     TextFree(&Report->Bugcheck);
     TextFree(&Report->Stop.Image);
+    TextFree(&Report->Stop.Driver);
     TextFree(&Report->Stop.Registers);
     free(Report->Stop.Stack.Frames);
     TextFree(&Report->Refusal);

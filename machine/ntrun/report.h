@@ -52,6 +52,7 @@ typedef struct STOP
     uint64_t Process;
     bool Attached; /* Process is not the thread's own */
     uint64_t Dpc;  /* its routine, 0 if none ran */
+    TEXT Driver;   /* whom the machine blames by name, or empty */
     bool HasWho;   /* the fields up to Image are valid */
     uint64_t ProcessId;
     uint64_t ThreadId;

@@ -106,6 +106,10 @@ bool StopLine(STOP *Stop, const char *Line)
     {
         StopWho(Stop, rest);
     }
+    else if ((rest = LineAfter(Line, "driver")) != NULL && Stop->Driver.Length == 0)
+    {
+        TextAppend(&Stop->Driver, "%s", rest);
+    }
     else if ((rest = LineAfter(Line, "dpc")) != NULL)
     {
         return LineHex(&rest, &Stop->Dpc);

@@ -47,9 +47,28 @@ static const MODULE *BlameParameter(const STOP *Stop, const MODULES *Modules, ui
     return module;
 }
 
+/* The last module of that name: an earlier one has been unloaded. */
+static const MODULE *BlameNamed(const STOP *Stop, const MODULES *Modules, uint64_t *Code)
+{
+    for (size_t i = Modules->Count; i-- > 0 && Stop->Driver.Length != 0;)
+    {
+        if (strcasecmp(Modules->Items[i].Name, TextString(&Stop->Driver)) == 0)
+        {
+            *Code = Modules->Items[i].Base;
+            return &Modules->Items[i];
+        }
+    }
+    return NULL;
+}
+
 const MODULE *ScreenBlame(const STOP *Stop, const MODULES *Modules, uint64_t *Code)
 {
-    const MODULE *module = Stop->Code == 0xCB || Stop->Code == 0xCE ? BlameParameter(Stop, Modules, Code) : NULL;
+    const MODULE *module = BlameNamed(Stop, Modules, Code);
+
+    if (module == NULL && (Stop->Code == 0xCB || Stop->Code == 0xCE))
+    {
+        module = BlameParameter(Stop, Modules, Code);
+    }
 
     for (size_t i = 0; i < Stop->Stack.Count && module == NULL; i++)
     {

@@ -191,6 +191,10 @@ static void TestBlame(void **State)
          "bugcheck c7 0 1 1 1\nmodule fffff80000000000 1000 loaded ntoskrnl.exe\nframe fffff80000000010 call\n");
     assert_null(ScreenBlame(&report.Stop, &report.Modules, &code));
     ReportFree(&report);
+    Feed(&report, "bugcheck c4 62 1 2 3\nmodule fffff80000200000 1000 loaded late.sys\n"
+                  "module fffff80000300000 1000 loaded there.sys\nframe fffff80000300010 call\ndriver LATE.sys\n");
+    assert_string_equal(ScreenBlame(&report.Stop, &report.Modules, &code)->Name, "late.sys");
+    ReportFree(&report);
 }
 
 /* A kernel that has gone wrong may say anything. */

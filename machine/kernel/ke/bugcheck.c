@@ -103,6 +103,7 @@ static ULONG_PTR KiReportBugCheck(PVOID Argument)
 
     KiPart(KiReportCode, report);
     KiPart(KiReportModules, report);
+    KiPart(KiReportDriver, report);
     KiPart(KiReportWhere, report);
     KiPart(KiReportStack, report);
     KiPart(KiReportRegisters, report);

@@ -18,6 +18,15 @@ VOID KiReportCode(KI_BUG_REPORT *Report)
              Report->Parameters[1], Report->Parameters[2], Report->Parameters[3]);
 }
 
+/* A driver that has unloaded with pool is on no stack; parameter 2 of C4/62 points to its name. */
+VOID KiReportDriver(KI_BUG_REPORT *Report)
+{
+    if (Report->Code == 0xC4 && Report->Parameters[0] == 0x62 && MmIsSystemAddress((PVOID)Report->Parameters[1]))
+    {
+        HalPrint(HalStreamReport, "driver %wZ\n", (PUNICODE_STRING)Report->Parameters[1]);
+    }
+}
+
 VOID KiReportModules(KI_BUG_REPORT *Report)
 {
     UNREFERENCED_PARAMETER(Report);

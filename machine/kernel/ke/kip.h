@@ -331,6 +331,7 @@ typedef struct _KI_BUG_REPORT
 
 PUCHAR NTAPI PsGetProcessImageFileName(PEPROCESS Process); /* no header declares it */
 VOID KiReportCode(KI_BUG_REPORT *Report);
+VOID KiReportDriver(KI_BUG_REPORT *Report);
 VOID KiReportModules(KI_BUG_REPORT *Report);
 VOID KiReportWhere(KI_BUG_REPORT *Report);
 VOID KiReportStack(KI_BUG_REPORT *Report);
