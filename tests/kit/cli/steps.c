@@ -4,6 +4,7 @@
  * judge. A line is one step:
  *
  *   run COMMAND LINE          starts it, waits for its end
+ *   user COMMAND LINE         the same without being an administrator
  *   start TAG COMMAND LINE    starts it and waits until it has written a line that begins with two spaces, as share and
  *                             alloc do when their region is there
  *   join TAG                  waits for its end
@@ -50,10 +51,36 @@ static HANDLE CreateInherited(const char *Path)
     return file;
 }
 
-static void Start(CHILD *Child, const char *Tag, char *Line)
+/* This process's token, in which Administrators only denies, and without privileges. */
+static HANDLE PlainToken(void)
 {
-    STARTUPINFOA startup = {.cb = sizeof(startup)};
+    HANDLE own, plain;
+    BYTE sid[SECURITY_MAX_SID_SIZE];
+    DWORD size = sizeof(sid);
+    if (!OpenProcessToken(GetCurrentProcess(), TOKEN_ALL_ACCESS, &own) ||
+        !CreateWellKnownSid(WinBuiltinAdministratorsSid, NULL, sid, &size))
+    {
+        Fail("own token");
+    }
+    SID_AND_ATTRIBUTES administrators = {sid, 0};
+    if (!CreateRestrictedToken(own, DISABLE_MAX_PRIVILEGE, 1, &administrators, 0, NULL, 0, NULL, &plain))
+    {
+        Fail("restricted token");
+    }
+    CloseHandle(own);
+    return plain;
+}
+
+/* Token: whose the process is to be; NULL for our own. */
+static void Start(CHILD *Child, const char *Tag, const char *Line, HANDLE Token)
+{
+    STARTUPINFOW startup = {.cb = sizeof(startup)};
     PROCESS_INFORMATION process;
+    wchar_t wide[1024];
+    if (MultiByteToWideChar(CP_UTF8, 0, Line, -1, wide, sizeof(wide) / sizeof(wide[0])) == 0)
+    {
+        Fail(Line);
+    }
     snprintf(Child->Tag, sizeof(Child->Tag), "%s", Tag);
     snprintf(Child->Output, sizeof(Child->Output), "out%d.txt", Step);
     snprintf(Child->Error, sizeof(Child->Error), "err%d.txt", Step);
@@ -61,7 +88,9 @@ static void Start(CHILD *Child, const char *Tag, char *Line)
     startup.hStdInput = GetStdHandle(STD_INPUT_HANDLE);
     startup.hStdOutput = CreateInherited(Child->Output);
     startup.hStdError = CreateInherited(Child->Error);
-    if (!CreateProcessA(NULL, Line, NULL, NULL, TRUE, 0, NULL, NULL, &startup, &process))
+    if (Token != NULL
+            ? !CreateProcessAsUserW(Token, NULL, wide, NULL, NULL, TRUE, 0, NULL, NULL, &startup, &process)
+            : !CreateProcessW(NULL, wide, NULL, NULL, TRUE, 0, NULL, NULL, &startup, &process))
     {
         Fail(Line);
     }
@@ -170,13 +199,16 @@ static void RunStep(char *Line)
         Fail("a step needs more than one word");
     }
     *rest++ = 0;
-    if (strcmp(Line, "run") == 0)
+    if (strcmp(Line, "run") == 0 || strcmp(Line, "user") == 0)
     {
-        char what[512];
         CHILD child = {0};
-        snprintf(what, sizeof(what), "%s", rest);
-        Start(&child, "", rest);
-        Join(&child, what);
+        HANDLE token = strcmp(Line, "user") == 0 ? PlainToken() : NULL;
+        Start(&child, "", rest, token);
+        Join(&child, rest);
+        if (token != NULL)
+        {
+            CloseHandle(token);
+        }
         return;
     }
     if (strcmp(Line, "join") == 0)
@@ -206,7 +238,7 @@ static void RunStep(char *Line)
     {
         if (Children[i].Process == NULL)
         {
-            Start(&Children[i], rest, second);
+            Start(&Children[i], rest, second, NULL);
             WaitUntilReady(&Children[i]);
             return;
         }
