@@ -4,9 +4,14 @@
  * The event is a synchronization event: each release with waiters lets exactly one go on.
  */
 #include "exp.h"
+#include "vf.h"
 
 static VOID ExpAcquire(PFAST_MUTEX Mutex)
 {
+    if (VfShuffleOn)
+    {
+        VfShuffleHere(TRUE);
+    }
     if (InterlockedDecrement(&Mutex->Count) != 0)
     {
         Mutex->Contention++;

@@ -7,6 +7,7 @@
  */
 #include "halp.h"
 #include "mm.h"
+#include "vf.h"
 
 #define APIC_PHYSICAL 0xFEE00000ULL
 
@@ -140,8 +141,21 @@ VOID HalpSendStartup(ULONG ApicId, ULONG Page)
 VOID HalStartClock(VOID)
 {
     HalpWrite(APIC_TIMER_DIVIDE, APIC_DIVIDE_1);
-    HalpWrite(APIC_LVT_TIMER, APIC_PERIODIC | KI_CLOCK_VECTOR);
-    HalpWrite(APIC_TIMER_INITIAL, (ULONG)(HALP_TIMER_FREQUENCY / HALP_CLOCK_FREQUENCY));
+    if (VfNudgesOn())
+    {
+        HalpWrite(APIC_LVT_TIMER, KI_CLOCK_VECTOR);
+        HalpStartNudges();
+    }
+    else
+    {
+        HalpWrite(APIC_LVT_TIMER, APIC_PERIODIC | KI_CLOCK_VECTOR);
+        HalpWrite(APIC_TIMER_INITIAL, HALP_TICK);
+    }
+}
+
+VOID HalpStartTimer(ULONG Count)
+{
+    HalpWrite(APIC_TIMER_INITIAL, Count);
 }
 
 VOID HalpStartStopwatch(VOID)

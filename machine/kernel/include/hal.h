@@ -43,4 +43,8 @@ VOID HalSendNmiToOthers(VOID);
 VOID HalRequestSoftwareInterrupt(KIRQL Irql);
 /** Time stamp counts per second; 0 before HalInitialize. */
 ULONG64 HalQueryTscFrequency(VOID);
+/** Clock interrupt: TRUE if it is a tick, else it was one in between; *EndTurn: the thread's turn is over. CLOCK_LEVEL. */
+BOOLEAN HalClockInterrupt(PVOID Pc, BOOLEAN *EndTurn);
+/** VF has a new moment in mind for the next interrupt in between (VfNextNudge). */
+VOID HalRearmClock(VOID);
 VOID HalStartClock(VOID); /* per processor: periodic local-APIC timer, KeMaximumIncrement apart */

@@ -142,6 +142,14 @@ VOID KiInitializeTime(LONG64 SystemTime);
 ULONGLONG NTAPI KeQueryInterruptTimePrecise(PULONG64 QpcTimeStamp);
 VOID NTAPI KeQuerySystemTimePrecise(PLARGE_INTEGER CurrentTime);
 
+NTSTATUS NTAPI NtYieldExecution(VOID);
+
+/** Lets VF look on when system services begin and end, if its options want that. */
+VOID KeWatchServices(VOID);
+
+/** The system service the current thread is in, by name; "no-service" if it is in none. Any IRQL. */
+PCSTR KeCurrentServiceName(VOID);
+
 /* ---- threads and processes (for PS) ---- */
 
 VOID KeInitializeProcess(PKPROCESS Process, SCHAR BasePriority, KAFFINITY Affinity, ULONG64 DirectoryTableBase);

@@ -64,5 +64,8 @@ PCSTR LdrFormatAddress(PVOID Address, PCHAR Buffer, SIZE_T Size);
 /** Reports every module there is or was, one line each, so that ntrun can name addresses. Any IRQL. */
 VOID LdrReportModules(VOID);
 
+/** The name under which the kernel exports the routine that begins at Address, or NULL. Any IRQL. */
+PCSTR LdrKernelExportName(PVOID Address);
+
 /** Enumerates modules: the next loaded one after Index (start with -1), or NULL. Any IRQL. */
 const LDR_MODULE *LdrNextModule(LONG *Index);

@@ -124,6 +124,9 @@ typedef struct _PS_START_PARAMETERS
 } PS_START_PARAMETERS;
 NTSTATUS PsStartProgram(const PS_START_PARAMETERS *Parameters, PEPROCESS *Process);
 
+/** Ends a process as NtTerminateProcess from another one does, also if the caller's thread is its own: that goes on to
+    the end of its system service. <= APC_LEVEL. */
+VOID PsKillProcess(PEPROCESS Process, NTSTATUS Status);
 /** Kills every process that is left but System; returns how many there were. PASSIVE_LEVEL. */
 ULONG PsTerminateAllProcesses(NTSTATUS Status);
 PEPROCESS PsGetNextProcess(PEPROCESS Previous); /* references the next, dereferences Previous */

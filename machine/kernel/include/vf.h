@@ -150,3 +150,48 @@ VOID VfReportLedgerFor(const ULONG_PTR *Keys, ULONG Count);
  * IRQL PASSIVE_LEVEL.
  */
 NTSTATUS VfQueryLedger(VF_LEDGER *Ledger, ULONG Length, PULONG ReturnLength);
+
+/* ---- low resources (failures.c), option=fail:... ---- */
+
+typedef enum _VF_REQUEST
+{
+    VfRequestPool, VfRequestMdl, VfRequestLock, VfRequestKernelView, VfRequestUserView, VfRequestPages,
+    VfRequestAddresses, VfRequestContiguous, VfRequestIoSpace, VfRequestIrp, VfRequestCallback,
+} VF_REQUEST;
+
+extern BOOLEAN VfFailuresOn;
+BOOLEAN VfGrant(VF_REQUEST Request);
+
+/** FALSE: the request is to fail as if the resource were used up. Where a request that may fail is made. <= DISPATCH_LEVEL. */
+static inline BOOLEAN VfGranted(VF_REQUEST Request)
+{
+    return !VfFailuresOn || VfGrant(Request);
+}
+
+/* ---- killing the program (kill.c), option=kill:... ---- */
+
+extern BOOLEAN VfKillOn;
+NTSTATUS VfStartKillers(VOID);               /* once all processors run; PASSIVE_LEVEL */
+VOID VfWatchProgram(PEPROCESS Process);      /* the program under test; PASSIVE_LEVEL */
+VOID VfWatchEnded(VOID);                     /* it has ended */
+VOID VfKillAtService(BOOLEAN Leaving);       /* in its thread, PASSIVE_LEVEL */
+VOID VfKillAtWait(VOID);                     /* the current thread is about to give up its processor; dispatcher lock held */
+VOID VfKillAtCall(PVOID Routine);            /* a dispatch routine is about to be called; <= DISPATCH_LEVEL */
+
+/* ---- other interleavings (shuffle.c), option=shuffle ---- */
+
+extern BOOLEAN VfShuffleOn;
+/** Perhaps lets another processor, or (MayYield, nothing held) another thread, go first. Any IRQL. */
+VOID VfShuffleHere(BOOLEAN MayYield);
+
+/* ---- both want clock interrupts between the ticks (clock.c) ---- */
+
+BOOLEAN VfNudgesOn(VOID);
+ULONG64 VfNextNudge(ULONG64 Now);            /* when, in time stamp counts; MAXULONG64 never. Interrupts off */
+BOOLEAN VfNudge(ULONG64 Now, PVOID Pc);      /* it is due; TRUE: the current thread's turn is over. CLOCK_LEVEL */
+
+/** The first option whose value makes no sense, or NULL. */
+PCSTR VfBadOption(VOID);
+
+/** Says on the consoles what the options above did. PASSIVE_LEVEL, at the end. */
+VOID VfReport(VOID);

@@ -31,8 +31,13 @@ NTSTATUS InitpRunProgram(PNTSTATUS ExitStatus);
 /** Notes what the kernel holds by itself, so that only what drivers hold counts as left over. */
 VOID InitpTakeBaseline(VOID);
 
-/** Counts what drivers left behind, says so, and leaves the machine. */
-DECLSPEC_NORETURN VOID InitpShutDown(NTSTATUS ExitStatus);
+/**
+ * Counts what drivers left behind, says so, and leaves the machine.
+ *
+ * @param Started     a failure if a driver or the program did not start, which has been reported
+ * @param ExitStatus  the program's
+ */
+DECLSPEC_NORETURN VOID InitpShutDown(NTSTATUS Started, NTSTATUS ExitStatus);
 
 /** Leaves the machine because it could not do what boot.cfg asks; the reason is in words. */
 DECLSPEC_NORETURN VOID InitpRefuse(PCSTR What, NTSTATUS Status);

@@ -66,6 +66,10 @@ VOID InitPhase1(PVOID Context)
     NTSTATUS exitStatus = STATUS_SUCCESS;
 
     UNREFERENCED_PARAMETER(Context);
+    if (VfBadOption() != NULL)
+    {
+        InitpRefuse(VfBadOption(), STATUS_INVALID_PARAMETER);
+    }
     MmInitializePhase1();
     ExInitializePhase1();
     CmInitialize();
@@ -78,6 +82,12 @@ VOID InitPhase1(PVOID Context)
     }
     PsInitializePhase1();
     HalStartProcessors();
+    KeWatchServices();
+    status = VfStartKillers();
+    if (!NT_SUCCESS(status))
+    {
+        InitpRefuse("the option kill", status);
+    }
 
     InitpTakeBaseline();
     status = InitpStartDrivers();
@@ -86,9 +96,5 @@ VOID InitPhase1(PVOID Context)
         status = InitpRunProgram(&exitStatus);
     }
     InitpStopDrivers();
-    if (!NT_SUCCESS(status))
-    {
-        HalExitMachine(1); /* what was refused has been reported by the one who refused it */
-    }
-    InitpShutDown(exitStatus);
+    InitpShutDown(status, exitStatus);
 }

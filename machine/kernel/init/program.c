@@ -155,7 +155,9 @@ NTSTATUS InitpRunProgram(PNTSTATUS ExitStatus)
         HalPrint(HalStreamReport, "refused the program did not start: status 0x%08lX\n", status);
         return status;
     }
+    VfWatchProgram(process);
     KeWaitForSingleObject(process, Executive, KernelMode, FALSE, NULL);
+    VfWatchEnded();
     *ExitStatus = process->ExitStatus;
     ObDereferenceObject(process);
     if (InitpIsLoaderStatus(*ExitStatus))
@@ -234,7 +236,7 @@ static VOID InitpReportLeftovers(const MM_LEFTOVERS *Mm, const IO_LEFTOVERS *Io)
     InitpReportLeftover("notify routines", PsQueryNotifyRoutineCount());
 }
 
-DECLSPEC_NORETURN VOID InitpShutDown(NTSTATUS ExitStatus)
+DECLSPEC_NORETURN VOID InitpShutDown(NTSTATUS Started, NTSTATUS ExitStatus)
 {
     MM_LEFTOVERS mm;
     IO_LEFTOVERS io;
@@ -262,6 +264,11 @@ DECLSPEC_NORETURN VOID InitpShutDown(NTSTATUS ExitStatus)
                  "machine: left over: MDL pages %lld, contiguous blocks %lld, MDLs %lld, IRPs %lld, work items %lld, notify routines %lu\n",
                  mm.MdlPages, mm.Contiguous, mm.MdlsAllocated, io.Irps, io.WorkItems, PsQueryNotifyRoutineCount());
         InitpReportLeftovers(&mm, &io);
+    }
+    VfReport();
+    if (!NT_SUCCESS(Started))
+    {
+        HalExitMachine(1);
     }
     HalPrint(HalStreamReport, "exit %lu\n", (ULONG)ExitStatus);
     HalExitMachine(0);

@@ -83,6 +83,10 @@ NTSTATUS FASTCALL IofCallDriver(_In_ PDEVICE_OBJECT DeviceObject, _Inout_ PIRP I
     Stack = --Irp->Tail.Overlay.CurrentStackLocation;
     Stack->DeviceObject = DeviceObject;
     Routine = DeviceObject->DriverObject->MajorFunction[Stack->MajorFunction];
+    if (VfKillOn)
+    {
+        VfKillAtCall((PVOID)Routine);
+    }
     Status = Routine(DeviceObject, Irp);
     if (KeGetCurrentIrql() != Before && VfOption(VfChecks))
     {

@@ -93,7 +93,7 @@ PIRP IopAllocateIrp(CCHAR StackSize)
 
 PIRP IopAllocateDriverIrp(CCHAR StackSize, PVOID Caller)
 {
-    PIRP Irp = IopAllocateIrp(StackSize);
+    PIRP Irp = VfGranted(VfRequestIrp) ? IopAllocateIrp(StackSize) : NULL;
 
     if (Irp != NULL)
     {

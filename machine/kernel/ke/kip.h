@@ -338,6 +338,5 @@ VOID KiReportStack(KI_BUG_REPORT *Report);
 VOID KiReportHoldings(KI_BUG_REPORT *Report);
 VOID KiReportRegisters(KI_BUG_REPORT *Report);
 
-NTSTATUS NTAPI NtYieldExecution(VOID);
 int _vsnprintf(char *Buffer, size_t Count, const char *Format, va_list Arguments);
 int _snprintf(char *Buffer, size_t Count, const char *Format, ...);

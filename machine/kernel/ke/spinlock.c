@@ -25,6 +25,10 @@ static inline VOID KiSpin(PKSPIN_LOCK Lock)
 {
     ULONG_PTR owner = (ULONG_PTR)KiCurrentThread() | 1;
 
+    if (VfShuffleOn)
+    {
+        VfShuffleHere(FALSE);
+    }
     while (!KiTryLock(Lock, owner))
     {
         if (*(volatile KSPIN_LOCK *)Lock == owner)
@@ -139,6 +143,10 @@ static VOID KiQueueLock(PKSPIN_LOCK SpinLock, PKLOCK_QUEUE_HANDLE Handle)
     PKSPIN_LOCK_QUEUE self = &Handle->LockQueue;
     PKSPIN_LOCK_QUEUE previous;
 
+    if (VfShuffleOn)
+    {
+        VfShuffleHere(FALSE);
+    }
     self->Next = NULL;
     self->Lock = (PKSPIN_LOCK)((ULONG_PTR)SpinLock | KI_QUEUE_WAIT);
     previous = InterlockedExchangePointer((PVOID volatile *)SpinLock, self);

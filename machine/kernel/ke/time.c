@@ -124,7 +124,18 @@ VOID KiClockInterrupt(PKTRAP_FRAME Frame)
 {
     PKPRCB prcb = KiPrcb();
     PKTHREAD thread = prcb->CurrentThread;
+    BOOLEAN endTurn;
 
+    if (!HalClockInterrupt((PVOID)Frame->Rip, &endTurn))
+    {
+        if (endTurn && thread != prcb->IdleThread)
+        {
+            thread->Quantum = 0;
+            prcb->QuantumEnd = TRUE;
+            KiRequestDispatch(prcb);
+        }
+        return;
+    }
     if (prcb->Number == 0)
     {
         KiUpdateTime();

@@ -280,6 +280,10 @@ LONG_PTR KiBlock(PKTHREAD Thread, KIRQL Irql, BOOLEAN On, KWAIT_REASON Reason, K
     {
         KeBugCheckEx(0xB8, (ULONG_PTR)Thread, 0, (ULONG_PTR)KeGetCurrentIrql(), 0);
     }
+    if (VfKillOn)
+    {
+        VfKillAtWait();
+    }
     Thread->WaitReason = (UCHAR)Reason;
     Thread->WaitMode = Mode;
     Thread->Alertable = Alertable;

@@ -169,6 +169,28 @@ PCSTR LdrFormatAddress(PVOID Address, PCHAR Buffer, SIZE_T Size)
     return Buffer;
 }
 
+PCSTR LdrKernelExportName(PVOID Address)
+{
+    const LDR_MODULE *kernel = &LdrpModules[0];
+    PUCHAR base = kernel->Base;
+    ULONG rva = (ULONG)((PUCHAR)Address - base);
+    PIMAGE_NT_HEADERS64 headers = (PIMAGE_NT_HEADERS64)(base + ((PIMAGE_DOS_HEADER)base)->e_lfanew);
+    PIMAGE_EXPORT_DIRECTORY exports =
+        (PIMAGE_EXPORT_DIRECTORY)(base + headers->OptionalHeader.DataDirectory[IMAGE_DIRECTORY_ENTRY_EXPORT].VirtualAddress);
+    PULONG functions = (PULONG)(base + exports->AddressOfFunctions);
+    PULONG names = (PULONG)(base + exports->AddressOfNames);
+    PUSHORT ordinals = (PUSHORT)(base + exports->AddressOfNameOrdinals);
+
+    for (ULONG i = 0; i < exports->NumberOfNames; i++)
+    {
+        if (functions[ordinals[i]] == rva)
+        {
+            return (PCSTR)(base + names[i]);
+        }
+    }
+    return NULL;
+}
+
 /* RTL's question while unwinding; kernel addresses only. */
 BOOLEAN RtlpFindImage(PVOID Pc, PVOID *Base, PULONG Size)
 {

@@ -209,13 +209,3 @@ VOID MmQueryMemoryCounts(MM_MEMORY_COUNTS *Counts)
     Counts->PagedPool = MiPagedRegion.Pages - (ULONG)MiPagedRegion.Free;
     Counts->FreeSystemPtes = (ULONG)MiSystemPtes.Free;
 }
-
-/*
- * Low-resource simulation: option=lowres:N fails every Nth request of the kinds that may fail.
- */
-BOOLEAN MiResourcesGranted(VOID)
-{
-    static volatile LONG64 requests;
-
-    return MiLowResources == 0 || (ULONG64)InterlockedIncrement64(&requests) % MiLowResources != 0;
-}

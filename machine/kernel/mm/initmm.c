@@ -15,7 +15,6 @@ ULONG64 MmUserProbeAddress = MM_USER_PROBE_ADDRESS;
 MI_COUNTERS MiCounters;
 BOOLEAN MiTrackLocks;
 BOOLEAN MiStrictMdl;
-ULONG64 MiLowResources;
 ULONG64 MiCommitLimit;
 static BOOT_BLOCK MipBoot; /* a copy: the original lies in memory that is given back */
 
@@ -80,7 +79,6 @@ VOID MmInitializePhase0(const BOOT_BLOCK *Block)
     MiKernelPml4 = Block->Pml4Physical;
     MmInitializeProcessor();
     MiTrackLocks = VfOption(VfTrackLockedPages);
-    MiLowResources = VfOptionValue("lowres", 0);
     MiStrictMdl = VfOptionValue("strictmdl", 0) != 0;
     MiInitializePfnDatabase(Block);
     MipMakeTopLevel();

@@ -12,7 +12,8 @@ static PVOID MipMapIo(PHYSICAL_ADDRESS Physical, SIZE_T Size, MEMORY_CACHING_TYP
     ULONG index;
 
     if (Size == 0 || start + Size < start || start + Size > (1ULL << 52) ||
-        Size > ((ULONG64)MI_RECORD_MAX_PAGES - 1) << PAGE_SHIFT || !MiIsValidCacheType(CacheType))
+        Size > ((ULONG64)MI_RECORD_MAX_PAGES - 1) << PAGE_SHIFT || !MiIsValidCacheType(CacheType) ||
+        !VfGranted(VfRequestIoSpace))
     {
         return NULL;
     }
@@ -175,7 +176,7 @@ static PVOID MipAllocateContiguous(SIZE_T Size, ULONG64 Lowest, ULONG64 Highest,
     PFN_NUMBER first;
     ULONG index;
 
-    if (Size == 0 || pages > MI_RECORD_MAX_PAGES || !MiIsValidCacheType(CacheType) || !MiResourcesGranted() ||
+    if (Size == 0 || pages > MI_RECORD_MAX_PAGES || !MiIsValidCacheType(CacheType) || !VfGranted(VfRequestContiguous) ||
         (Boundary != 0 && ((Boundary & (Boundary - 1)) != 0 || Boundary < PAGE_SIZE)) || Highest < PAGE_SIZE - 1)
     {
         return NULL;
@@ -320,7 +321,7 @@ PVOID NTAPI MmAllocateNonCachedMemory(_In_ SIZE_T NumberOfBytes)
     ULONG index;
     PVOID va;
 
-    if (pages == 0 || pages > MI_RECORD_MAX_PAGES || !MiResourcesGranted())
+    if (pages == 0 || pages > MI_RECORD_MAX_PAGES || !VfGranted(VfRequestContiguous))
     {
         return NULL;
     }

@@ -70,7 +70,7 @@ PMDL NTAPI IoAllocateMdl(_In_opt_ PVOID VirtualAddress, _In_ ULONG Length, _In_ 
     PMDL mdl, *link;
 
     UNREFERENCED_PARAMETER(ChargeQuota);
-    if (Length > MI_MDL_LIMIT || !MiResourcesGranted())
+    if (Length > MI_MDL_LIMIT || !VfGranted(VfRequestMdl))
     {
         return NULL;
     }

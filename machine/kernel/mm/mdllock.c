@@ -389,7 +389,7 @@ VOID MiProbeAndLock(PMDL Mdl, PEPROCESS Process, KPROCESSOR_MODE Mode, LOCK_OPER
         VfCheck(FALSE, 0x70, KeGetCurrentIrql(), (ULONG_PTR)Mdl, (ULONG_PTR)Mode);
         KeBugCheckEx(IRQL_NOT_LESS_OR_EQUAL, (ULONG_PTR)Mdl->StartVa, KeGetCurrentIrql(), write, (ULONG_PTR)Caller);
     }
-    if (!MiResourcesGranted())
+    if (!VfGranted(VfRequestLock))
     {
         ExRaiseStatus(STATUS_INSUFFICIENT_RESOURCES);
     }
@@ -466,7 +466,7 @@ VOID NTAPI MmProbeAndLockSelectedPages(_Inout_ PMDL MemoryDescriptorList, _In_ P
     {
         ExRaiseStatus(STATUS_INVALID_PARAMETER);
     }
-    if (!MiResourcesGranted())
+    if (!VfGranted(VfRequestLock))
     {
         ExRaiseStatus(STATUS_INSUFFICIENT_RESOURCES);
     }

@@ -71,7 +71,7 @@ PVOID MiMapMdlToSystem(PMDL Mdl, MEMORY_CACHING_TYPE CacheType, ULONG Priority, 
     ULONG pages = MiMdlPages(Mdl);
     ULONG index;
 
-    if (pages == 0 || !MiIsValidCacheType(CacheType) || !MipRoomFor(pages, Priority) || !MiResourcesGranted())
+    if (pages == 0 || !MiIsValidCacheType(CacheType) || !MipRoomFor(pages, Priority))
     {
         return NULL;
     }
@@ -103,6 +103,10 @@ static PVOID MipMapLockedPages(PMDL Mdl, KPROCESSOR_MODE Mode, MEMORY_CACHING_TY
     }
     MI_RULE(KeGetCurrentIrql() <= DISPATCH_LEVEL, 0x76, KeGetCurrentIrql(), (ULONG_PTR)Mdl, (ULONG_PTR)Mode);
     MI_RULE((flags & (MDL_MAPPED_TO_SYSTEM_VA | MDL_SOURCE_IS_NONPAGED_POOL)) == 0, 0xB2, (ULONG_PTR)Mdl, flags, 0);
+    if (!BugCheckOnFailure && !VfGranted(VfRequestKernelView))
+    {
+        return NULL; /* who asks for a bug check has said that he cannot do without */
+    }
     va = MiMapMdlToSystem(Mdl, CacheType, Priority, Caller);
     if (va == NULL && BugCheckOnFailure)
     {
@@ -277,6 +281,10 @@ NTSTATUS NTAPI MmMapMdl(_In_ PMDL MemoryDescriptorList, _In_ ULONG Protection, _
     {
         DriverRoutine(DriverContext, MemoryDescriptorList->MappedSystemVa);
         return STATUS_SUCCESS;
+    }
+    if (!VfGranted(VfRequestKernelView))
+    {
+        return STATUS_INSUFFICIENT_RESOURCES;
     }
     va = MiMapMdlToSystem(MemoryDescriptorList, MmCached, priority, __builtin_return_address(0));
     if (va == NULL)

@@ -138,7 +138,7 @@ static PMDL MipAllocateFor(PHYSICAL_ADDRESS LowAddress, PHYSICAL_ADDRESS HighAdd
     if (TotalBytes == 0 || TotalBytes > 0x100000000ULL - PAGE_SIZE ||
         (ULONG64)LowAddress.QuadPart > (ULONG64)HighAddress.QuadPart || (SkipBytes.QuadPart & (PAGE_SIZE - 1)) != 0 ||
         !MipAreFlagsValid(Flags, (ULONG64)SkipBytes.QuadPart, TotalBytes) ||
-        (!MiIsValidCacheType(CacheType) && CacheType != MmNotMapped) || !MiResourcesGranted())
+        (!MiIsValidCacheType(CacheType) && CacheType != MmNotMapped) || !VfGranted(VfRequestPages))
     {
         return NULL;
     }

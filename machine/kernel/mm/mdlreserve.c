@@ -43,7 +43,7 @@ PVOID NTAPI MmAllocateMappingAddress(_In_ SIZE_T NumberOfBytes, _In_ ULONG PoolT
     {
         MipMisuse(0x100, NULL, PoolTag, (ULONG_PTR)__builtin_return_address(0));
     }
-    if (PoolTag == 0 || pages > MI_RECORD_MAX_PAGES || !MiResourcesGranted())
+    if (PoolTag == 0 || pages > MI_RECORD_MAX_PAGES || !VfGranted(VfRequestAddresses))
     {
         return NULL;
     }

@@ -99,7 +99,7 @@ PVOID MiMapMdlToUser(PMDL Mdl, MEMORY_CACHING_TYPE CacheType, PVOID Base, ULONG 
     {
         ExRaiseStatus(STATUS_INVALID_PARAMETER);
     }
-    if (MiResourcesGranted())
+    if (VfGranted(VfRequestUserView))
     {
         vad = MiAllocateVad(MiVadMdl, 0, pages, protection);
     }

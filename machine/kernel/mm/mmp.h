@@ -437,8 +437,6 @@ VOID MiProbeAndLock(PMDL Mdl, PEPROCESS Process, KPROCESSOR_MODE Mode, LOCK_OPER
 VOID MiWriteMdlEntries(PMDL Mdl, ULONG Index, ULONG Pages, MEMORY_CACHING_TYPE CacheType, ULONG64 Bits);
 ULONG64 MiKernelViewBits(ULONG Priority);
 BOOLEAN MiIsValidCacheType(MEMORY_CACHING_TYPE CacheType);
-/** FALSE if the simulation of low resources wants this request to fail. */
-BOOLEAN MiResourcesGranted(VOID);
 VOID MiReportLockedPages(PEPROCESS Process);        /* bug check 76 or CB */
 VOID MiUnlockMdlPages(PMDL Mdl, ULONG First, ULONG Count); /* locks and accounting of a part of the MDL */
 
@@ -451,7 +449,6 @@ typedef struct _MI_COUNTERS
 } MI_COUNTERS;
 extern MI_COUNTERS MiCounters;
 extern BOOLEAN MiTrackLocks;   /* captured from VF when MM starts */
-extern ULONG64 MiLowResources; /* option=lowres:N; 0: off */
 extern BOOLEAN MiStrictMdl;    /* option=strictmdl: rules 81 and 82, which good old drivers break */
 
 /* ---- processes: VADs ---- */

@@ -61,10 +61,10 @@ static PVOID MipAllocate(MI_REQUEST *Request)
     if (driver)
     {
         MI_RULE(Request->Size != 0, 0x00, KeGetCurrentIrql(), Request->Pool->Paged, Request->Size);
-        if (!MiResourcesGranted())
-        {
-            return NULL;
-        }
+    }
+    if (!Request->MustSucceed && !VfGranted(VfRequestPool))
+    {
+        return NULL;
     }
     if (Request->Size > MI_LARGEST_BLOCK || (Request->CacheAligned && Request->Size > MI_LARGEST_BLOCK - MI_CACHE_LINE))
     {
@@ -99,6 +99,7 @@ static PVOID MipAllocateByType(POOL_TYPE PoolType, SIZE_T Size, ULONG Tag, PVOID
     }
     request.CacheAligned = (type & MI_POOL_TYPE_CACHE_ALIGNED) != 0;
     request.Zero = (type & MI_POOL_TYPE_ZERO) != 0;
+    request.MustSucceed = (type & (MI_POOL_TYPE_MUST_SUCCEED | MI_POOL_TYPE_PAGED)) == MI_POOL_TYPE_MUST_SUCCEED;
     block = MipAllocate(&request);
     if (block == NULL && (type & MI_POOL_TYPE_MUST_SUCCEED) && !(type & MI_POOL_TYPE_PAGED))
     {

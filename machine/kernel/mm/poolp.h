@@ -54,6 +54,7 @@ typedef struct _MI_REQUEST
     PVOID Caller;
     BOOLEAN Zero;
     BOOLEAN CacheAligned;
+    BOOLEAN MustSucceed; /* not refused by the simulation of low resources */
 } MI_REQUEST;
 
 /* What a pointer turned out to be. */

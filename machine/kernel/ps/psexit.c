@@ -147,15 +147,9 @@ static VOID NTAPI PspExitApcNormal(PVOID Context, PVOID Argument1, PVOID Argumen
 {
 }
 
-/*
- * Ends a thread: itself at once, another one as soon as it is not in the kernel. Asking twice does nothing more.
- */
-NTSTATUS PspTerminateThread(PETHREAD Thread, NTSTATUS Status)
+/* Ends a thread as soon as it is not in the kernel. Asking twice does nothing more. */
+static NTSTATUS PspRequestExit(PETHREAD Thread, NTSTATUS Status)
 {
-    if (Thread == PsGetCurrentThread())
-    {
-        PspExitThread(Status);
-    }
     if ((Thread->Flags & PSP_THREAD_SYSTEM) != 0)
     {
         return STATUS_INVALID_PARAMETER;
@@ -169,6 +163,16 @@ NTSTATUS PspTerminateThread(PETHREAD Thread, NTSTATUS Status)
     KeInsertForcedUserApc(&Thread->ExitApc, (PVOID)(LONG_PTR)Status, NULL);
     KeForceResumeThread(&Thread->Tcb);
     return STATUS_SUCCESS;
+}
+
+/* The same, and at once if it is the current one. */
+NTSTATUS PspTerminateThread(PETHREAD Thread, NTSTATUS Status)
+{
+    if (Thread == PsGetCurrentThread())
+    {
+        PspExitThread(Status);
+    }
+    return PspRequestExit(Thread, Status);
 }
 
 /* Ends all threads of a process but one (NULL: all but the caller, if it is his). STATUS_NOTHING_TO_TERMINATE without
@@ -193,6 +197,17 @@ static VOID PspMarkDelete(PEPROCESS Process)
     ExAcquireFastMutex(&Process->ProcessLock);
     InterlockedOr(&Process->Flags, PSP_PROCESS_DELETE);
     ExReleaseFastMutex(&Process->ProcessLock);
+}
+
+VOID PsKillProcess(_In_ PEPROCESS Process, _In_ NTSTATUS Status)
+{
+    PETHREAD thread = NULL;
+
+    PspMarkDelete(Process);
+    while ((thread = PsGetNextProcessThread(Process, thread)) != NULL)
+    {
+        PspRequestExit(thread, Status);
+    }
 }
 
 DECLSPEC_NORETURN VOID PsTerminateCurrentProcess(_In_ NTSTATUS Status)

@@ -40,6 +40,11 @@ ULONG PsQueryNotifyRoutineCount(VOID)
 static NTSTATUS PspAddRoutine(PSP_SLOT *Slots, volatile LONG *Count, PVOID Routine, BOOLEAN Extended)
 {
     NTSTATUS status = STATUS_INVALID_PARAMETER; /* as NT when the array is full */
+
+    if (!VfGranted(VfRequestCallback)) /* NT allocates a block for each registration; this table is static */
+    {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
     ExAcquireFastMutex(&PspNotifyLock);
     for (ULONG i = 0; i < PSP_MAX_NOTIFY; i++)
     {

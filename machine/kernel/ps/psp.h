@@ -21,6 +21,7 @@
 #include "io.h"
 #include "ps.h"
 #include "ex.h"
+#include "vf.h"
 
 #define PSP_TAG_PROCESS 'ecrP'
 #define PSP_TAG_PARAMETERS 'maPP'

@@ -2,12 +2,25 @@
 /*
  * The machine's options: `option=name` and `option=name:value` lines of boot.cfg.
  */
-#include "vf.h"
 #include "rtl.h"
+#include "vfp.h"
 
 static PCSTR VfpConfiguration;
 static SIZE_T VfpConfigurationLength;
 static BOOLEAN VfpOptions[VfOptionCount];
+static PCSTR VfpBadOption;
+
+/* Options with a grammar of their own. */
+static const struct
+{
+    PCSTR Name;
+    BOOLEAN (*Parse)(VFP_TEXT Text);
+    VOID (*Report)(VOID);
+} VfpModes[] = {
+    {"fail", VfpParseFailures, VfpReportFailures},
+    {"kill", VfpParseKill, VfpReportKill},
+    {"shuffle", VfpParseShuffle, VfpReportShuffle},
+};
 
 static BOOLEAN VfpMatches(PCSTR Line, SIZE_T Length, PCSTR Name, PCSTR *Value, SIZE_T *ValueLength)
 {
@@ -94,6 +107,49 @@ BOOLEAN VfOptionGiven(PCSTR Name)
     return VfpFind(Name, &value, &length);
 }
 
+BOOLEAN VfpSkip(VFP_TEXT *Text, PCSTR Word)
+{
+    SIZE_T length = strlen(Word);
+
+    if (Text->Length < length || memcmp(Text->Value, Word, length) != 0)
+    {
+        return FALSE;
+    }
+    Text->Value += length;
+    Text->Length -= length;
+    return TRUE;
+}
+
+BOOLEAN VfpReadNumber(VFP_TEXT *Text, ULONG64 *Number)
+{
+    SIZE_T before = Text->Length;
+
+    for (*Number = 0; Text->Length != 0 && *Text->Value >= '0' && *Text->Value <= '9'; Text->Value++, Text->Length--)
+    {
+        ULONG64 digit = (ULONG64)(*Text->Value - '0');
+
+        if (*Number > (MAXULONG64 - digit) / 10)
+        {
+            return FALSE;
+        }
+        *Number = *Number * 10 + digit;
+    }
+    return Text->Length != before;
+}
+
+PCSTR VfBadOption(VOID)
+{
+    return VfpBadOption;
+}
+
+VOID VfReport(VOID)
+{
+    for (ULONG i = 0; i < RTL_NUMBER_OF(VfpModes); i++)
+    {
+        VfpModes[i].Report();
+    }
+}
+
 VOID VfInitialize(PCSTR Configuration, SIZE_T Length)
 {
     VfpConfiguration = Configuration;
@@ -102,6 +158,15 @@ VOID VfInitialize(PCSTR Configuration, SIZE_T Length)
     VfpOptions[VfChecks] = !VfOptionGiven("noverifier");
     VfpOptions[VfTrimPressure] = VfOptionGiven("trim");
     VfpOptions[VfVerbose] = VfOptionGiven("verbose");
+    for (ULONG i = 0; i < RTL_NUMBER_OF(VfpModes); i++)
+    {
+        VFP_TEXT text;
+
+        if (VfpFind(VfpModes[i].Name, &text.Value, &text.Length) && !VfpModes[i].Parse(text))
+        {
+            VfpBadOption = VfpModes[i].Name;
+        }
+    }
 }
 
 BOOLEAN VfOption(VF_OPTION Option)

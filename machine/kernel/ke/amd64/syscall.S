@@ -98,11 +98,16 @@ KiServiceCopyEnd:
         jnz     KiServiceCopyStart
 
 KiServiceCall:
-        call    rdi
+        cmp     byte ptr [rip + KiServiceWatch], 0
+        jne     KiServiceWatchedCall
+5:      call    rdi
 
         .globl  KiServiceReturn
 KiServiceReturn:
         mov     rsp, rbp
+        cmp     byte ptr [rip + KiServiceWatch], 0
+        jne     KiServiceWatchedReturn
+6:
         cli                     /* an APC that writes the frame must not come between the test and the store */
         test    byte ptr [rbp + KTF_FLAGS], KTF_FLAG_FULL
         jnz     2f
@@ -145,6 +150,23 @@ KiServiceApc:
         mov     rcx, rbp
         call    KiExitToUser
         jmp     3b
+        /* The service's arguments in registers are in the frame; those on the stack, if any, stay where they are. */
+KiServiceWatchedCall:
+        sub     rsp, 0x20
+        xor     ecx, ecx
+        call    KiServiceWatched
+        add     rsp, 0x20
+        mov     rcx, [rbp + KTF_R10]
+        mov     rdx, [rbp + KTF_RDX]
+        mov     r8, [rbp + KTF_R8]
+        mov     r9, [rbp + KTF_R9]
+        jmp     5b
+KiServiceWatchedReturn:
+        mov     rsi, rax
+        mov     ecx, 1
+        call    KiServiceWatched
+        mov     rax, rsi
+        jmp     6b
 KiServiceInvalid:
         mov     eax, 0xC000001C /* STATUS_INVALID_SYSTEM_SERVICE */
         jmp     KiServiceReturn
