@@ -14,6 +14,7 @@
 #include "random.h"
 #include "run.h"
 #include "screen.h"
+#include "sweep.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -140,6 +141,7 @@ static int MainRun(const OPTIONS *Options, const PLACES *Places, const PACKAGE *
         Say("a part of the program's output is lost: %s", strerror(run->OutputError));
         code = code == 0 ? NTRUN_CANNOT_START : code;
     }
+    SweepDeliver(&run->Report);
     if (Options->Verbose)
     {
         MainPrintReport(&run->Report);
@@ -227,7 +229,8 @@ int main(int argc, char **argv)
         code = NTRUN_USAGE;
         break;
     case OptionsRun:
-        code = MainPackAndRun(&options, &signalNumber);
+        code = options.Sweep.Kind != SweepNone ? SweepMain(&options, argc, argv, MainPackAndRun)
+                                               : MainPackAndRun(&options, &signalNumber);
         break;
     }
     OptionsFree(&options);

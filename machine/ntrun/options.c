@@ -10,6 +10,9 @@
 #define DEFAULT_CPUS 2
 #define DEFAULT_MEMORY 256
 #define DEFAULT_TIMEOUT 120
+#define DEFAULT_SWEEP_TIMEOUT 30 /* of each run */
+#define DEFAULT_JOBS 2
+#define MAX_JOBS 64
 #define MAX_CPUS 64
 #define MIN_MEMORY 32
 #define MAX_MEMORY (1024 * 1024)
@@ -149,6 +152,39 @@ static bool SetAdd(OPTIONS *Options, const char *Value, TEXT *Error)
     return true;
 }
 
+static bool SetFail(OPTIONS *Options, const char *Value, TEXT *Error)
+{
+    TextListAdd(&Options->Settings, "fail:%s", Value);
+    return FaultsCheckFail(Value, Error);
+}
+
+static bool SetKill(OPTIONS *Options, const char *Value, TEXT *Error)
+{
+    Options->Repeats = true;
+    TextListAdd(&Options->Settings, "kill:%s", Value);
+    return FaultsCheckKill(Value, Error);
+}
+
+static bool SetShuffle(OPTIONS *Options, const char *Value, TEXT *Error)
+{
+    (void)Value;
+    (void)Error;
+    Options->Repeats = true;
+    TextListAdd(&Options->Settings, "shuffle");
+    return true;
+}
+
+static bool SetSweep(OPTIONS *Options, const char *Value, TEXT *Error)
+{
+    Options->Repeats = true;
+    return FaultsReadSweep(&Options->Sweep, Value, Error);
+}
+
+static bool SetJobs(OPTIONS *Options, const char *Value, TEXT *Error)
+{
+    return OptionsUnsigned("--jobs", Value, 1, MAX_JOBS, &Options->Sweep.Jobs, Error);
+}
+
 static bool SetGdb(OPTIONS *Options, const char *Value, TEXT *Error)
 {
     (void)Value;
@@ -206,16 +242,21 @@ static const OPTION OptionTable[] = {
     {"--add", ArgumentNeeded, SetAdd},
     {"--cpus", ArgumentNeeded, SetCpus},
     {"--env", ArgumentNeeded, SetEnvironment},
+    {"--fail", ArgumentNeeded, SetFail},
     {"--gdb", ArgumentNone, SetGdb},
     {"--icount", ArgumentOptional, SetIcount},
+    {"--jobs", ArgumentNeeded, SetJobs},
     {"--json", ArgumentNeeded, SetJson},
     {"--keep", ArgumentNone, SetKeep},
+    {"--kill", ArgumentNeeded, SetKill},
     {"--ledger", ArgumentNone, SetLedger},
     {"--machine", ArgumentNeeded, SetMachine},
     {"--memory", ArgumentNeeded, SetMemory},
     {"--option", ArgumentNeeded, SetSetting},
     {"--seed", ArgumentNeeded, SetSeed},
+    {"--shuffle", ArgumentNone, SetShuffle},
     {"--stdin", ArgumentNeeded, SetStdin},
+    {"--sweep", ArgumentNeeded, SetSweep},
     {"--system", ArgumentNeeded, SetSystem},
     {"--timeout", ArgumentNeeded, SetTimeout},
     {"--verbose", ArgumentNone, SetVerbose},
@@ -266,6 +307,7 @@ OPTIONS_RESULT OptionsParse(OPTIONS *Options, int Argc, char *const *Argv, TEXT 
     Options->Memory = DEFAULT_MEMORY;
     Options->Machine = "microvm";
     Options->Timeout = UINT_MAX; /* not given */
+    Options->Sweep.Jobs = DEFAULT_JOBS;
 
     for (int i = 1; i < Argc && Options->Program == NULL; i++)
     {
@@ -309,8 +351,11 @@ OPTIONS_RESULT OptionsParse(OPTIONS *Options, int Argc, char *const *Argv, TEXT 
     if (Options->Timeout == UINT_MAX)
     {
         /* Someone at a debugger has all the time in the world. */
-        Options->Timeout = Options->Gdb ? 0 : DEFAULT_TIMEOUT;
+        Options->Timeout = Options->Gdb                        ? 0
+                           : Options->Sweep.Kind != SweepNone ? DEFAULT_SWEEP_TIMEOUT
+                                                              : DEFAULT_TIMEOUT;
     }
+    Options->Icount |= Options->Repeats;
     if ((Options->Icount || Options->Gdb) && !Options->FixedSeed)
     {
         /* An exact run repeats exactly, and a debugger must know where the kernel lies. */
@@ -340,9 +385,18 @@ const char OptionsHelpText[] =
     "  --env NAME=VALUE       set a variable for the program; an empty VALUE removes a default\n"
     "  --cpus N               processors, 1 to 64 (2)\n"
     "  --memory MB            memory, from 32 (256)\n"
-    "  --timeout SECONDS      stop the machine after that time; 0 is never (120)\n"
+    "  --timeout SECONDS      stop the machine after that time; 0 is never (120; 30 for each run of a sweep)\n"
     "  --icount[=SHIFT]       count instructions: exact, repeatable, one processor at a time; implies --seed 0\n"
     "  --seed N               take all random numbers from N, among them where the kernel lies\n"
+    "  --fail WHICH           refuse requests of the drivers: nth=N, every=N, site=N or random=N[,seed=S] (one in N)\n"
+    "  --kill WHEN            kill the program: point=N (system services and waits, counted from its first request\n"
+    "                         to a driver) or instruction=N; implies --icount\n"
+    "  --shuffle              other interleavings of threads and processors, chosen by --seed; implies --icount\n"
+    "  --sweep failures[=N]   run once for each request of the drivers, with that one refused; =N: at most N of them\n"
+    "  --sweep sites[=N]      run once for each place in the drivers that requests something, with all of it refused\n"
+    "  --sweep kill[=N]       run once for each point, with the program killed there, and for instructions between\n"
+    "  --sweep schedules=N    run with --shuffle and N seeds\n"
+    "  --jobs N               runs of a sweep at the same time (2)\n"
     "  --option NAME[:VALUE]  an option for the kernel, such as one of the verifier\n"
     "  --gdb                  wait for gdb on port 1234, and say what to type there; implies --seed 0\n"
     "  --machine TYPE         QEMU's machine: microvm, q35 or pc (microvm)\n"
@@ -358,6 +412,9 @@ const char OptionsHelpText[] =
     "The program's output comes out on standard output; its errors, the kernel's and the drivers' messages on\n"
     "standard error. NTRUN_QEMU names another QEMU than qemu-system-x86_64, NTRUN_SYMBOLIZER another\n"
     "llvm-symbolizer than llvm-symbolizer-19.\n"
+    "\n"
+    "A sweep returns 0 if every run held: no blue screen, no crash, no time-out, nothing left over; else 1, and says\n"
+    "how to repeat each run that did not.\n"
     "\n"
     "Exit codes:\n"
     "  0-198  the program's own\n"

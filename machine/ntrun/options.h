@@ -3,6 +3,7 @@
 #ifndef ISTHMUS_NTRUN_OPTIONS_H
 #define ISTHMUS_NTRUN_OPTIONS_H
 
+#include "faults.h"
 #include "text.h"
 
 #include <stdbool.h>
@@ -15,6 +16,8 @@ typedef struct OPTIONS
     unsigned Memory; /* MB */
     bool Icount;
     unsigned IcountShift;
+    bool Repeats; /* an option was given that needs exact repetition, and takes --icount along */
+    SWEEP Sweep;
     bool FixedSeed;
     uint64_t Seed;
     bool Gdb;

@@ -12,6 +12,7 @@ set(NTRUN_SOURCES
     ${NTRUN_DIRECTORY}/bugverifier.c
     ${NTRUN_DIRECTORY}/bugwords.c
     ${NTRUN_DIRECTORY}/cmdline.c
+    ${NTRUN_DIRECTORY}/faults.c
     ${NTRUN_DIRECTORY}/hostfile.c
     ${NTRUN_DIRECTORY}/image.c
     ${NTRUN_DIRECTORY}/jsonreport.c
@@ -27,6 +28,9 @@ set(NTRUN_SOURCES
     ${NTRUN_DIRECTORY}/run.c
     ${NTRUN_DIRECTORY}/screen.c
     ${NTRUN_DIRECTORY}/symbols.c
+    ${NTRUN_DIRECTORY}/sweep.c
+    ${NTRUN_DIRECTORY}/sweeprun.c
+    ${NTRUN_DIRECTORY}/sweeptable.c
     ${NTRUN_DIRECTORY}/text.c
     ${NTRUN_DIRECTORY}/../common/pe.c
     ${NTRUN_DIRECTORY}/../common/petables.c

@@ -75,7 +75,8 @@ static const PVOID VfpCannotFail[] = {
     (PVOID)ExAcquireSharedWaitForExclusive,
 };
 
-/* Who asks: where in which driver, and which routine of the kernel was called there (NULL if it is not exported). */
+/* Who asks: where in which driver, and which routine of the kernel was called there. NULL if the stack does not show one
+   that is exported, as when ExAllocatePoolWithTag goes on by a jump. */
 typedef struct _VFP_ASKER
 {
     PVOID Site;
@@ -187,8 +188,9 @@ BOOLEAN VfGrant(VF_REQUEST Request)
         LdrFormatAddress(asker.Site, place, sizeof(place));
         HalPrint(HalStreamReport, "refusal %llu %s %s %s\n", point, VfpRequestNames[Request],
                  asker.Routine != NULL ? asker.Routine : "-", place);
-        HalPrint(HalStreamError, "machine: request %llu of the drivers is refused: %s, %s called at %s\n", point,
-                 VfpRequestNames[Request], asker.Routine != NULL ? asker.Routine : "a routine", place);
+        HalPrint(HalStreamError, "machine: request %llu of the drivers is refused: %s%s%s, at %s\n", point,
+                 VfpRequestNames[Request], asker.Routine != NULL ? " in " : "",
+                 asker.Routine != NULL ? asker.Routine : "", place);
     }
     return FALSE;
 }
