@@ -141,7 +141,7 @@ static int MainRun(const OPTIONS *Options, const PLACES *Places, const PACKAGE *
         Say("a part of the program's output is lost: %s", strerror(run->OutputError));
         code = code == 0 ? NTRUN_CANNOT_START : code;
     }
-    SweepDeliver(&run->Report);
+    SweepDeliver(&run->Report, &run->End);
     if (Options->Verbose)
     {
         MainPrintReport(&run->Report);

@@ -10,7 +10,7 @@
 #define DEFAULT_CPUS 2
 #define DEFAULT_MEMORY 256
 #define DEFAULT_TIMEOUT 120
-#define DEFAULT_SWEEP_TIMEOUT 30 /* of each run */
+#define DEFAULT_SWEEP_TIMEOUT 30
 #define DEFAULT_JOBS 2
 #define MAX_JOBS 64
 #define MAX_CPUS 64
@@ -385,7 +385,8 @@ const char OptionsHelpText[] =
     "  --env NAME=VALUE       set a variable for the program; an empty VALUE removes a default\n"
     "  --cpus N               processors, 1 to 64 (2)\n"
     "  --memory MB            memory, from 32 (256)\n"
-    "  --timeout SECONDS      stop the machine after that time; 0 is never (120; 30 for each run of a sweep)\n"
+    "  --timeout SECONDS      stop the machine after that time; 0 is never (120); each run of a sweep after that much\n"
+    "                         processor time (30)\n"
     "  --icount[=SHIFT]       count instructions: exact, repeatable, one processor at a time; implies --seed 0\n"
     "  --seed N               take all random numbers from N, among them where the kernel lies\n"
     "  --fail WHICH           refuse requests of the drivers: nth=N, every=N, site=N or random=N[,seed=S] (one in N)\n"

@@ -88,9 +88,9 @@ static void Judge(SWEEP_POINT *Point, SWEEP_KIND Kind, uint32_t Usual)
     {
         Point->Outcome = TextFormat("blue screen: bug check %s", TextString(&report->Bugcheck));
     }
-    else if (Point->Code == NTRUN_TIMEOUT)
+    else if (strstr(TextString(&report->Raw), SWEEP_HANGS) != NULL)
     {
-        Point->Outcome = TextFormat("time-out: it hangs");
+        Point->Outcome = TextFormat("it hangs");
     }
     else if (!report->HasExit && !report->HasRefusal)
     {
@@ -226,6 +226,25 @@ static bool Plan(SWEEPER *Sweeper, SWEEP_RUNNER *Runner)
     return Sweeper->Count != 0;
 }
 
+/* Options that a run's own command line does not repeat, each with a value. */
+static bool IsLeftOut(const char *Word, const OPTIONS *Options, bool *Separate)
+{
+    static const char *const names[] = {"--sweep", "--jobs", "--seed"};
+    size_t count = Options->Sweep.Kind == SweepSchedules ? 3 : 2;
+
+    for (size_t i = 0; i < count; i++)
+    {
+        size_t length = strlen(names[i]);
+
+        if (strncmp(Word, names[i], length) == 0 && (Word[length] == '\0' || Word[length] == '='))
+        {
+            *Separate = Word[length] == '\0';
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The command line of one run, as the user would type it: without the sweep, its own option added later. */
 static void MakeRepeat(TEXT_LIST *Repeat, const OPTIONS *Options, int Argc, char **Argv)
 {
@@ -239,15 +258,16 @@ static void MakeRepeat(TEXT_LIST *Repeat, const OPTIONS *Options, int Argc, char
     for (int i = 1; i < Argc; i++)
     {
         const char *word = Argv[i];
+        bool separate;
 
         own = own && word != Options->Program;
-        if (own && (strcmp(word, "--sweep") == 0 || strcmp(word, "--jobs") == 0))
-        {
-            i++;
-        }
-        else if (!own || (strncmp(word, "--sweep=", 8) != 0 && strncmp(word, "--jobs=", 7) != 0))
+        if (!own || !IsLeftOut(word, Options, &separate))
         {
             TextListAdd(Repeat, "%s", word);
+        }
+        else
+        {
+            i += separate;
         }
     }
 }

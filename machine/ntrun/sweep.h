@@ -18,7 +18,7 @@ typedef int SWEEP_RUNNER(const OPTIONS *Options, int *Signal);
  */
 int SweepMain(OPTIONS *Options, int Argc, char **Argv, SWEEP_RUNNER *Runner);
 
-/** In a run of a sweep: hands the machine's report to the one who sweeps. Does nothing otherwise. */
-void SweepDeliver(const REPORT *Report);
+/** In a run of a sweep: hands the machine's report and end to the one who sweeps. Does nothing otherwise. */
+void SweepDeliver(const REPORT *Report, const MACHINE_END *End);
 
 #endif

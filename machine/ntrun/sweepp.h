@@ -5,6 +5,8 @@
 
 #include "sweep.h"
 
+#define SWEEP_HANGS "hangs\n" /* added to the report of a run that was stopped */
+
 /* One run: what is to go wrong in it, and what came of it. */
 typedef struct SWEEP_POINT
 {

@@ -15,8 +15,11 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define WALL_FACTOR 20
 
 /* In a run's process: where the report goes. */
 static int DeliverFd = -1;
@@ -29,12 +32,30 @@ typedef struct JOB
     int Report;
 } JOB;
 
-void SweepDeliver(const REPORT *Report)
+void SweepDeliver(const REPORT *Report, const MACHINE_END *End)
 {
     if (DeliverFd >= 0)
     {
         HostWriteAll(DeliverFd, TextString(&Report->Raw), Report->Raw.Length);
+        if (End->TimedOut || (WIFSIGNALED(End->WaitStatus) && WTERMSIG(End->WaitStatus) == SIGXCPU))
+        {
+            HostWriteAll(DeliverFd, SWEEP_HANGS, strlen(SWEEP_HANGS));
+        }
     }
+}
+
+/* A run that hangs is told by the processor time it takes, so that a busy host makes no difference: under --icount a
+   machine that waits for nothing takes time as well. The clock on the wall is only the last resort. */
+static bool LimitTime(OPTIONS *Options)
+{
+    struct rlimit limit = {Options->Timeout, Options->Timeout + 5};
+
+    if (Options->Timeout == 0)
+    {
+        return true;
+    }
+    Options->Timeout *= WALL_FACTOR;
+    return setrlimit(RLIMIT_CPU, &limit) == 0;
 }
 
 static _Noreturn void RunPoint(const OPTIONS *Options, const SWEEP_POINT *Point, const JOB *Job, pid_t Parent,
@@ -45,7 +66,7 @@ static _Noreturn void RunPoint(const OPTIONS *Options, const SWEEP_POINT *Point,
     int code;
 
     if (prctl(PR_SET_PDEATHSIG, SIGTERM) != 0 || getppid() != Parent || dup2(Job->Output, STDOUT_FILENO) < 0 ||
-        dup2(Job->Output, STDERR_FILENO) < 0)
+        dup2(Job->Output, STDERR_FILENO) < 0 || !LimitTime(&own))
     {
         _exit(NTRUN_CANNOT_START);
     }

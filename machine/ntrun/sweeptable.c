@@ -89,18 +89,22 @@ static void PrintTotals(const SWEEP_POINT *Points, size_t Count, size_t Failed)
     }
 }
 
-/* The last lines of what a run said. */
+/* The head of a blue screen, else the last lines of what a run said. */
 static void PrintOutput(const char *Output)
 {
-    const char *start = Output + strlen(Output);
+    const char *start = strstr(Output, "STOP 0x");
     int lines = 0;
 
-    while (start > Output && lines < SHOWN_LINES + 1)
+    if (start == NULL)
     {
-        start--;
-        lines += *start == '\n';
+        start = Output + strlen(Output);
+        while (start > Output && lines < SHOWN_LINES + 1)
+        {
+            start--;
+            lines += *start == '\n';
+        }
     }
-    while (*start != '\0')
+    for (lines = 0; *start != '\0' && lines < SHOWN_LINES; lines++)
     {
         size_t length = strcspn(start, "\n");
 

@@ -103,6 +103,31 @@ static void TestImplied(void **State)
     OptionsFree(&options);
 }
 
+static void TestFaults(void **State)
+{
+    char fail[] = "--fail|random=10,seed=0|--kill=instruction=7|--shuffle|p.exe";
+    char sweep[] = "--sweep=schedules=50|--seed=9|--jobs|3|p.exe";
+    char plain[] = "--fail|nth=3|--sweep|failures|p.exe";
+    OPTIONS options;
+    TEXT error = {0};
+
+    (void)State;
+    assert_int_equal(Parse(&options, fail, &error), OptionsRun);
+    assert_int_equal(options.Settings.Count, 3);
+    assert_string_equal(options.Settings.Items[0], "fail:random=10,seed=0");
+    assert_string_equal(options.Settings.Items[1], "kill:instruction=7");
+    assert_string_equal(options.Settings.Items[2], "shuffle");
+    assert_true(options.Icount && options.FixedSeed && options.Sweep.Kind == SweepNone);
+    OptionsFree(&options);
+    assert_int_equal(Parse(&options, sweep, &error), OptionsRun);
+    assert_true(options.Sweep.Kind == SweepSchedules && options.Sweep.Runs == 50 && options.Sweep.Jobs == 3);
+    assert_true(options.Icount && options.Seed == 9 && options.Timeout == 30);
+    OptionsFree(&options);
+    assert_int_equal(Parse(&options, plain, &error), OptionsRun);
+    assert_true(options.Sweep.Kind == SweepFailures && options.Sweep.Runs == 0 && options.Sweep.Jobs == 2);
+    OptionsFree(&options);
+}
+
 static void TestHelp(void **State)
 {
     char help[] = "a.sys|--help|--cpus";
@@ -133,6 +158,22 @@ static void TestWrong(void **State)
         {"--cpus|65|p.exe", "--cpus"},
         {"--cpus|2x|p.exe", "--cpus"},
         {"--cpus||p.exe", "--cpus"},
+        {"--fail|nth=0|p.exe", "--fail wants"},
+        {"--fail|nth=|p.exe", "--fail wants"},
+        {"--fail|nth=1x|p.exe", "--fail wants"},
+        {"--fail|nth=1,seed=2|p.exe", "--fail wants"},
+        {"--fail|random=5,seed=|p.exe", "--fail wants"},
+        {"--fail|all|p.exe", "--fail wants"},
+        {"--fail|every=18446744073709551616|p.exe", "--fail wants"},
+        {"--kill|5|p.exe", "--kill wants"},
+        {"--kill|point=0|p.exe", "--kill wants"},
+        {"--kill|instruction=2,|p.exe", "--kill wants"},
+        {"--sweep|everything|p.exe", "--sweep wants"},
+        {"--sweep|failures=|p.exe", "--sweep wants"},
+        {"--sweep|kill=0|p.exe", "--sweep wants"},
+        {"--sweep|schedules|p.exe", "--sweep wants"},
+        {"--sweep|p.exe", "--sweep wants"},
+        {"--jobs|0|p.exe", "--jobs"},
         {"--cpus|-1|p.exe", "--cpus"},
         {"--cpus|p.exe", "--cpus"},
         {"--cpus", "--cpus wants a value"},
@@ -269,6 +310,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(TestDefaults),   cmocka_unit_test(TestEverything),         cmocka_unit_test(TestImplied),
+        cmocka_unit_test(TestFaults),
         cmocka_unit_test(TestHelp),       cmocka_unit_test(TestWrong),              cmocka_unit_test(TestBootConfig),
         cmocka_unit_test(TestBootConfigRefusals), cmocka_unit_test(TestQemuLine),
     };
