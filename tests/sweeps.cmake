@@ -19,14 +19,14 @@ endfunction()
 
 # A sweep that cannot fail is a defect: each finds its mistake, and nothing in the careful way beside it.
 set(CARELESS careless.sys careless.exe)
-sweep_test(sweep.careless.two failures STATUS 1 SAYS "FAILED: left over: .* pool blocks 1," RUN ${CARELESS} two)
-sweep_test(sweep.careless.use failures STATUS 1 SAYS "FAILED: blue screen: bug check 3b c0000005" RUN ${CARELESS} use)
-sweep_test(sweep.careless.site sites STATUS 1 SAYS "FAILED: left over: .* pool blocks 1," RUN ${CARELESS} two)
-sweep_test(sweep.careless.lock kill STATUS 1 SAYS "FAILED: blue screen: bug check cb" RUN ${CARELESS} lock)
+sweep_test(sweep.careless.two failures STATUS 1 SAYS "FAILED: left over: pool blocks 1" RUN ${CARELESS} two)
+sweep_test(sweep.careless.use failures STATUS 1 SAYS "FAILED: blue screen: bug check 3b c0000005" LONG RUN ${CARELESS} use)
+sweep_test(sweep.careless.site sites STATUS 1 SAYS "FAILED: left over: pool blocks 1" RUN ${CARELESS} two)
+sweep_test(sweep.careless.lock kill STATUS 1 SAYS "FAILED: blue screen: bug check cb" LONG RUN ${CARELESS} lock)
 sweep_test(sweep.careless.count schedules=6 STATUS 1 SAYS "FAILED: exit 3 instead of 0" RUN ${CARELESS} count)
-sweep_test(sweep.careful.two failures RUN ${CARELESS} two careful)
-sweep_test(sweep.careful.use failures RUN ${CARELESS} use careful)
-sweep_test(sweep.careful.lock kill RUN ${CARELESS} lock careful)
+sweep_test(sweep.careful.two failures LONG RUN ${CARELESS} two careful)
+sweep_test(sweep.careful.use failures LONG RUN ${CARELESS} use careful)
+sweep_test(sweep.careful.lock kill LONG RUN ${CARELESS} lock careful)
 sweep_test(sweep.careful.count schedules=6 RUN ${CARELESS} count careful)
 
 # What a sweep says how to repeat does repeat.
@@ -44,7 +44,7 @@ sweep_test(sweep.refused.crash failures STATUS 201 SAYS "does not come through b
 
 # The kit.
 set(SCENARIO ${KIT_OUTPUT}/isthmus.sys --add ${KIT_OUTPUT}/isthmus.dll scenario.exe)
-sweep_test(kit.sweep.sites sites RUN ${SCENARIO} walk)
+sweep_test(kit.sweep.sites sites LONG RUN ${SCENARIO} walk)
 sweep_test(kit.sweep.failures failures LONG RUN ${SCENARIO} walk)
 sweep_test(kit.sweep.kill kill LONG RUN ${SCENARIO} walk)
 sweep_test(kit.sweep.kill.threads kill=80 LONG RUN ${SCENARIO} threads)

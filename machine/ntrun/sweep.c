@@ -78,6 +78,18 @@ static void ReadPoint(SWEEP_POINT *Point, SWEEP_KIND Kind)
     }
 }
 
+static char *LeftoverText(const REPORT *Report)
+{
+    TEXT text = {0};
+
+    for (size_t i = 0; i < Report->LeftoverCount; i++)
+    {
+        TextAppend(&text, "%s%s %" PRIu64, i == 0 ? "left over: " : ", ", Report->Leftovers[i].Kind,
+                   Report->Leftovers[i].Count);
+    }
+    return text.Data;
+}
+
 /* Decides whether the run held, and says in words how it ended. The gravest counts. */
 static void Judge(SWEEP_POINT *Point, SWEEP_KIND Kind, uint32_t Usual)
 {
@@ -96,9 +108,9 @@ static void Judge(SWEEP_POINT *Point, SWEEP_KIND Kind, uint32_t Usual)
     {
         Point->Outcome = TextFormat("the machine crashed or did not start (ntrun's code %d)", Point->Code);
     }
-    else if (report->LeakCount != 0)
+    else if (report->LeftoverCount != 0)
     {
-        Point->Outcome = TextFormat("left over: %s", TextString(&report->Leaks));
+        Point->Outcome = LeftoverText(report);
     }
     else if (Point->What == NULL)
     {
