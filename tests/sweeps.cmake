@@ -42,6 +42,10 @@ sweep_test(sweep.refused.nothing failures STATUS 201 SAYS "no point to sweep" RU
 sweep_test(sweep.refused.kill kill STATUS 201 SAYS "no point to sweep" RUN u_crash.exe 0)
 sweep_test(sweep.refused.crash failures STATUS 201 SAYS "does not come through by itself" RUN u_crash.exe null)
 
+# A view that is gone for one processor is gone for the other too (the group `shootdown` tries what does not end in a bug check).
+machine_test(misuse.shootdown.view STATUS 203 SAYS "bug check 50 " RUN ${CARELESS} view)
+machine_test(misuse.shootdown.view.correct RUN ${CARELESS} view careful)
+
 # The kit.
 set(SCENARIO ${KIT_OUTPUT}/isthmus.sys --add ${KIT_OUTPUT}/isthmus.dll scenario.exe)
 sweep_test(kit.sweep.sites sites LONG RUN ${SCENARIO} walk)

@@ -29,6 +29,7 @@ set(NTRUN_SOURCES
     ${NTRUN_DIRECTORY}/screen.c
     ${NTRUN_DIRECTORY}/symbols.c
     ${NTRUN_DIRECTORY}/sweep.c
+    ${NTRUN_DIRECTORY}/sweepnames.c
     ${NTRUN_DIRECTORY}/sweeprun.c
     ${NTRUN_DIRECTORY}/sweeptable.c
     ${NTRUN_DIRECTORY}/text.c

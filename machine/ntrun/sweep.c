@@ -320,6 +320,7 @@ int SweepMain(OPTIONS *Options, int Argc, char **Argv, SWEEP_RUNNER *Runner)
         ReadPoint(&sweeper.Points[i], Options->Sweep.Kind);
         Judge(&sweeper.Points[i], Options->Sweep.Kind, sweeper.Exit);
     }
+    SweepNamePlaces(Options, sweeper.Points, sweeper.Count, Options->Sweep.Kind != SweepKill);
     MakeRepeat(&repeat, Options, Argc, Argv);
     failed = SweepPrint(sweeper.Points, sweeper.Count, &repeat);
     TextListFree(&repeat);

@@ -27,6 +27,9 @@ typedef struct SWEEP_POINT
 /** Runs points, some at a time; fills in Code, Report and Output. Shows progress on a terminal if Progress is set. */
 void SweepRunAll(const OPTIONS *Options, SWEEP_POINT *Points, size_t Count, bool Progress, SWEEP_RUNNER *Runner);
 
+/** Puts function and line behind each place, for those that llvm-symbolizer knows. Returns: they are return addresses. */
+void SweepNamePlaces(const OPTIONS *Options, SWEEP_POINT *Points, size_t Count, bool Returns);
+
 /**
  * Prints a line per point (consecutive ones with the same result in one line), how often which result came, and what
  * failed and how to repeat it.

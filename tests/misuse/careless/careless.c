@@ -6,6 +6,8 @@
  *   kill       pages stay locked if the program dies between two control codes
  *   schedules  two threads add to a number, and each looks at it before a lock and writes it after
  *
+ * and one that only a machine with real shoot-downs answers: another processor reads a view that is unmapped already.
+ *
  * Beside each stands the careful way.
  */
 #include <ntifs.h>
@@ -104,6 +106,73 @@ static VOID CarelessCount(BOOLEAN Careful)
     KeReleaseSpinLock(&CarelessLock, irql);
 }
 
+typedef struct CARELESS_VIEW
+{
+    volatile ULONG *View;
+    volatile LONG Reads, Gone;
+    BOOLEAN Careful;
+} CARELESS_VIEW;
+
+static VOID NTAPI CarelessReader(PVOID Context)
+{
+    CARELESS_VIEW *view = Context;
+
+    KeSetSystemAffinityThread(2);
+    while (!view->Gone && !(view->Careful && view->Reads > 1000))
+    {
+        (void)*view->View;
+        view->Reads++;
+    }
+    if (!view->Careful)
+    {
+        (void)*view->View;
+    }
+    PsTerminateSystemThread(STATUS_SUCCESS);
+}
+
+/* The careful way waits for the reader before it unmaps. */
+static VOID CarelessUnmap(CARELESS_VIEW *View, PMDL Mdl, HANDLE Reader)
+{
+    if (View->Careful)
+    {
+        ZwWaitForSingleObject(Reader, FALSE, NULL);
+    }
+    while (View->Reads < 1000)
+    {
+        YieldProcessor();
+    }
+    MmUnmapLockedPages((PVOID)View->View, Mdl);
+    View->Gone = 1;
+    ZwWaitForSingleObject(Reader, FALSE, NULL);
+}
+
+static NTSTATUS CarelessView(BOOLEAN Careful)
+{
+    PHYSICAL_ADDRESS low = {.QuadPart = 0}, high = {.QuadPart = -1};
+    CARELESS_VIEW view = {.Careful = Careful};
+    PMDL mdl = MmAllocatePagesForMdl(low, high, low, PAGE_SIZE);
+    NTSTATUS status = STATUS_INSUFFICIENT_RESOURCES;
+    HANDLE reader;
+
+    if (mdl == NULL)
+    {
+        return status;
+    }
+    view.View = MmMapLockedPagesSpecifyCache(mdl, KernelMode, MmCached, NULL, FALSE, NormalPagePriority);
+    if (view.View != NULL)
+    {
+        status = PsCreateSystemThread(&reader, SYNCHRONIZE, NULL, NULL, NULL, CarelessReader, &view);
+        if (NT_SUCCESS(status))
+        {
+            CarelessUnmap(&view, mdl, reader);
+            ZwClose(reader);
+        }
+    }
+    MmFreePagesFromMdl(mdl);
+    ExFreePool(mdl);
+    return status;
+}
+
 static NTSTATUS CarelessComplete(PIRP Irp, NTSTATUS Status)
 {
     Irp->IoStatus.Status = Status;
@@ -179,6 +248,9 @@ NTSTATUS NTAPI CarelessControl(_In_ PDEVICE_OBJECT Device, _In_ PIRP Irp)
         break;
     case IOCTL_CARELESS_TOTAL:
         status = CarelessReturnTotal(Irp->UserBuffer, length);
+        break;
+    case IOCTL_CARELESS_VIEW:
+        status = CarelessView(careful);
         break;
     default:
         status = STATUS_INVALID_DEVICE_REQUEST;

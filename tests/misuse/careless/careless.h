@@ -13,5 +13,6 @@
 #define IOCTL_CARELESS_USE    CARELESS_CODE(0x902u) /* uses a block without looking whether there is one */
 #define IOCTL_CARELESS_LOCK   CARELESS_CODE(0x903u) /* locks the output buffer until ... */
 #define IOCTL_CARELESS_UNLOCK CARELESS_CODE(0x904u) /* ... the program asks for the end of it */
-#define IOCTL_CARELESS_COUNT  CARELESS_CODE(0x905u) /* adds one to a number that others change too; returns an error never */
+#define IOCTL_CARELESS_COUNT  CARELESS_CODE(0x905u) /* adds one to a number that others change too */
 #define IOCTL_CARELESS_TOTAL  CARELESS_CODE(0x906u) /* output: the number */
+#define IOCTL_CARELESS_VIEW   CARELESS_CODE(0x907u) /* reads a view on another processor after it has been unmapped */

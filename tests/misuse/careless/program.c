@@ -2,7 +2,7 @@
 /*
  * careless.exe: walks into the mistakes of careless.sys, or round them if the second word is `careful`.
  *
- *     careless two | use | lock | count [careful]
+ *     careless two | use | lock | count | view [careful]
  *
  * By itself each comes through with exit code 0; a sweep finds what can go wrong. Exit code 3: the count is wrong.
  */
@@ -81,13 +81,17 @@ int main(int Words, char **Word)
     {
         code = !Control(IOCTL_CARELESS_LOCK, Buffer, sizeof(Buffer)) || !Control(IOCTL_CARELESS_UNLOCK, NULL, 0);
     }
+    else if (strcmp(how, "view") == 0)
+    {
+        code = !Control(IOCTL_CARELESS_VIEW, NULL, 0);
+    }
     else if (strcmp(how, "count") == 0)
     {
         code = CountByTwo();
     }
     else
     {
-        fprintf(stderr, "usage: careless two | use | lock | count [careful]\n");
+        fprintf(stderr, "usage: careless two | use | lock | count | view [careful]\n");
         code = 2;
     }
     CloseHandle(Device);
