@@ -29,7 +29,8 @@ typedef struct _ISTHMUS_REGION *PISTHMUS_REGION;
 /**
  * Readies the library: reads the quotas from the Parameters key and registers the process-notify routine.
  * @param RegistryPath  the driver's service key, as DriverEntry receives it; NULL for the defaults
- * @return STATUS_SUCCESS, or the error of PsSetCreateProcessNotifyRoutine. PASSIVE_LEVEL, DriverEntry.
+ * @return STATUS_SUCCESS, or the error of IsthmusReadParameter or PsSetCreateProcessNotifyRoutine. PASSIVE_LEVEL,
+ *   DriverEntry.
  */
 NTSTATUS IsthmusLibraryStart(_In_opt_ PUNICODE_STRING RegistryPath);
 
@@ -42,9 +43,12 @@ VOID IsthmusLibraryStop(VOID);
 
 /**
  * Reads a number (REG_DWORD or REG_QWORD) from the Parameters key below a service key.
- * @return the number, or Default if the value isn't there or is of another type. PASSIVE_LEVEL.
+ * @param Value  receives the number, or Default if the value isn't there or is of another type
+ * @return STATUS_SUCCESS; the registry's error if it could not be asked (STATUS_INSUFFICIENT_RESOURCES), and then Value
+ *   is Default. A driver does not start then: the default may allow what the administrator forbade. PASSIVE_LEVEL.
  */
-ULONGLONG IsthmusReadParameter(_In_opt_ PUNICODE_STRING RegistryPath, _In_z_ PCWSTR Name, _In_ ULONGLONG Default);
+NTSTATUS IsthmusReadParameter(_In_opt_ PUNICODE_STRING RegistryPath, _In_z_ PCWSTR Name, _In_ ULONGLONG Default,
+                              _Out_ PULONGLONG Value);
 
 /** What mappings this system can make: ISTHMUS_CAN_MAP_READ_ONLY, ISTHMUS_CAN_NO_EXECUTE. Any IRQL. */
 UINT32 IsthmusSystemCapabilities(VOID);

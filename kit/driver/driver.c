@@ -72,6 +72,24 @@ VOID NTAPI ShellUnload(_In_ PDRIVER_OBJECT Driver)
     ShellDeleteDevices(Driver);
 }
 
+/* Fails rather than let in by default whom the administrator may have shut out. */
+static NTSTATUS ShellReadOptions(PUNICODE_STRING RegistryPath)
+{
+    ULONGLONG demo, allowUsers;
+    NTSTATUS status = IsthmusReadParameter(RegistryPath, L"Demo", 0, &demo);
+    if (NT_SUCCESS(status))
+    {
+        status = IsthmusReadParameter(RegistryPath, L"AllowUsers", 1, &allowUsers);
+    }
+    if (NT_SUCCESS(status))
+    {
+        ShellOptions.Demo = demo == 1;
+        ShellOptions.DaclApplied = TRUE;
+        ShellSecurityInitialize(allowUsers != 0);
+    }
+    return status;
+}
+
 NTSTATUS NTAPI DriverEntry(_In_ PDRIVER_OBJECT Driver, _In_ PUNICODE_STRING RegistryPath)
 {
     NTSTATUS status = IsthmusLibraryStart(RegistryPath);
@@ -79,9 +97,12 @@ NTSTATUS NTAPI DriverEntry(_In_ PDRIVER_OBJECT Driver, _In_ PUNICODE_STRING Regi
     {
         return status;
     }
-    ShellOptions.Demo = IsthmusReadParameter(RegistryPath, L"Demo", 0) == 1;
-    ShellOptions.DaclApplied = TRUE;
-    ShellSecurityInitialize(IsthmusReadParameter(RegistryPath, L"AllowUsers", 1) != 0);
+    status = ShellReadOptions(RegistryPath);
+    if (!NT_SUCCESS(status))
+    {
+        IsthmusLibraryStop();
+        return status;
+    }
 
     Driver->MajorFunction[IRP_MJ_CREATE] = ShellCreate;
     Driver->MajorFunction[IRP_MJ_CLEANUP] = ShellCleanup;

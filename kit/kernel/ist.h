@@ -53,7 +53,7 @@ PIST_ACCOUNT IstAccountFindLocked(_In_ HANDLE ProcessId);
 NTSTATUS IstCharge(_Inout_ PIST_ACCOUNT Account, _In_ IST_CHARGE Kind, _In_ ULONGLONG Amount);
 VOID IstUnchargeLocked(_Inout_ PIST_ACCOUNT Account, _In_ IST_CHARGE Kind, _In_ ULONGLONG Amount);
 VOID IstUncharge(_Inout_ PIST_ACCOUNT Account, _In_ IST_CHARGE Kind, _In_ ULONGLONG Amount);
-VOID IstQuotaRead(_In_opt_ PUNICODE_STRING RegistryPath);
+NTSTATUS IstQuotaRead(_In_opt_ PUNICODE_STRING RegistryPath);
 
 /* ---- The library (library.c) --------------------------------------------------------------------------------- */
 

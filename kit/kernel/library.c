@@ -83,11 +83,9 @@ static VOID IstSystemDetect(VOID)
     IstLibrary.AllocatePages = (IST_ALLOCATE_PAGES)IstFindRoutine(L"MmAllocatePagesForMdlEx");
 }
 
-ULONGLONG IsthmusReadParameter(_In_opt_ PUNICODE_STRING RegistryPath, _In_z_ PCWSTR Name, _In_ ULONGLONG Default)
+/* Reads the number from an open key. */
+static NTSTATUS IstReadNumber(_In_ HANDLE Key, _In_z_ PCWSTR Name, _Inout_ PULONGLONG Value)
 {
-    HANDLE service = NULL, parameters = NULL;
-    ULONGLONG value = Default;
-    OBJECT_ATTRIBUTES attributes;
     UNICODE_STRING name;
     union
     {
@@ -96,39 +94,54 @@ ULONGLONG IsthmusReadParameter(_In_opt_ PUNICODE_STRING RegistryPath, _In_z_ PCW
     } answer;
     ULONG length = 0;
 
+    RtlInitUnicodeString(&name, Name);
+    NTSTATUS status = ZwQueryValueKey(Key, &name, KeyValuePartialInformation, &answer, sizeof(answer), &length);
+    if (!NT_SUCCESS(status))
+    {
+        /* What is longer than a number is none. */
+        return status == STATUS_BUFFER_OVERFLOW ? STATUS_SUCCESS : status;
+    }
+    if (answer.Information.Type == REG_DWORD && answer.Information.DataLength == sizeof(ULONG))
+    {
+        ULONG number;
+        RtlCopyMemory(&number, answer.Information.Data, sizeof(number));
+        *Value = number;
+    }
+    else if (answer.Information.Type == REG_QWORD && answer.Information.DataLength == sizeof(ULONGLONG))
+    {
+        RtlCopyMemory(Value, answer.Information.Data, sizeof(*Value));
+    }
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS IsthmusReadParameter(_In_opt_ PUNICODE_STRING RegistryPath, _In_z_ PCWSTR Name, _In_ ULONGLONG Default,
+                              _Out_ PULONGLONG Value)
+{
+    HANDLE service = NULL, parameters = NULL;
+    OBJECT_ATTRIBUTES attributes;
+    UNICODE_STRING name;
+    NTSTATUS status;
+
+    *Value = Default;
     if (RegistryPath == NULL)
     {
-        return Default;
+        return STATUS_SUCCESS;
     }
     InitializeObjectAttributes(&attributes, RegistryPath, OBJ_CASE_INSENSITIVE | OBJ_KERNEL_HANDLE, NULL, NULL);
-    if (!NT_SUCCESS(ZwOpenKey(&service, KEY_READ, &attributes)))
+    status = ZwOpenKey(&service, KEY_READ, &attributes);
+    if (NT_SUCCESS(status))
     {
-        return Default;
-    }
-    RtlInitUnicodeString(&name, L"Parameters");
-    InitializeObjectAttributes(&attributes, &name, OBJ_CASE_INSENSITIVE | OBJ_KERNEL_HANDLE, service, NULL);
-    if (!NT_SUCCESS(ZwOpenKey(&parameters, KEY_READ, &attributes)))
-    {
+        RtlInitUnicodeString(&name, L"Parameters");
+        InitializeObjectAttributes(&attributes, &name, OBJ_CASE_INSENSITIVE | OBJ_KERNEL_HANDLE, service, NULL);
+        status = ZwOpenKey(&parameters, KEY_READ, &attributes);
         ZwClose(service);
-        return Default;
     }
-    RtlInitUnicodeString(&name, Name);
-    if (NT_SUCCESS(ZwQueryValueKey(parameters, &name, KeyValuePartialInformation, &answer, sizeof(answer), &length)))
+    if (NT_SUCCESS(status))
     {
-        if (answer.Information.Type == REG_DWORD && answer.Information.DataLength == sizeof(ULONG))
-        {
-            ULONG number;
-            RtlCopyMemory(&number, answer.Information.Data, sizeof(number));
-            value = number;
-        }
-        else if (answer.Information.Type == REG_QWORD && answer.Information.DataLength == sizeof(ULONGLONG))
-        {
-            RtlCopyMemory(&value, answer.Information.Data, sizeof(value));
-        }
+        status = IstReadNumber(parameters, Name, Value);
+        ZwClose(parameters);
     }
-    ZwClose(parameters);
-    ZwClose(service);
-    return value;
+    return status == STATUS_OBJECT_NAME_NOT_FOUND ? STATUS_SUCCESS : status;
 }
 
 UINT32 IsthmusSystemCapabilities(VOID)
@@ -154,13 +167,20 @@ NTSTATUS IsthmusLibraryStart(_In_opt_ PUNICODE_STRING RegistryPath)
     InitializeListHead(&IstLibrary.Regions);
     InitializeListHead(&IstLibrary.Accounts);
     IstSystemDetect();
-    IstQuotaRead(RegistryPath);
-
-    ULONGLONG segment = IsthmusReadParameter(RegistryPath, L"SegmentBytes", IST_SEGMENT_DEFAULT);
+    ULONGLONG segment;
+    NTSTATUS status = IstQuotaRead(RegistryPath);
+    if (NT_SUCCESS(status))
+    {
+        status = IsthmusReadParameter(RegistryPath, L"SegmentBytes", IST_SEGMENT_DEFAULT, &segment);
+    }
+    if (!NT_SUCCESS(status))
+    {
+        return status;
+    }
     segment &= ~(ULONGLONG)(PAGE_SIZE - 1);
     IstLibrary.SegmentBytes = (SIZE_T)min(max(segment, (ULONGLONG)PAGE_SIZE), IST_SEGMENT_MAXIMUM);
 
-    NTSTATUS status = PsSetCreateProcessNotifyRoutine(IstProcessNotify, FALSE);
+    status = PsSetCreateProcessNotifyRoutine(IstProcessNotify, FALSE);
     IstLibrary.Started = NT_SUCCESS(status);
     return status;
 }

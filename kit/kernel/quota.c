@@ -29,14 +29,21 @@ static const IST_LIMIT IstLimits[IstChargeKinds] = {
 };
 
 /* Reads the limits from the registry. PASSIVE_LEVEL, at start. */
-VOID IstQuotaRead(_In_opt_ PUNICODE_STRING RegistryPath)
+NTSTATUS IstQuotaRead(_In_opt_ PUNICODE_STRING RegistryPath)
 {
-    for (ULONG kind = 0; kind < IstChargeKinds; kind++)
+    NTSTATUS status = STATUS_SUCCESS;
+
+    for (ULONG kind = 0; kind < IstChargeKinds && NT_SUCCESS(status); kind++)
     {
         const IST_LIMIT *limit = &IstLimits[kind];
-        IstLibrary.LimitProcess[kind] = IsthmusReadParameter(RegistryPath, limit->Process, limit->ProcessDefault);
-        IstLibrary.LimitTotal[kind] = IsthmusReadParameter(RegistryPath, limit->Total, limit->TotalDefault);
+        status = IsthmusReadParameter(RegistryPath, limit->Process, limit->ProcessDefault,
+                                      &IstLibrary.LimitProcess[kind]);
+        if (NT_SUCCESS(status))
+        {
+            status = IsthmusReadParameter(RegistryPath, limit->Total, limit->TotalDefault, &IstLibrary.LimitTotal[kind]);
+        }
     }
+    return status;
 }
 
 /* The account of a process id, or NULL. Lock held. */
