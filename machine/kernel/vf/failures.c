@@ -55,11 +55,14 @@ static ULONG64 VfpNumber, VfpSeed;
 static volatile LONG64 VfpPoints, VfpRefused;
 static PVOID volatile VfpSites[VFP_MAX_SITES]; /* in the order in which they were met; never taken out */
 
-/* Below these nothing is refused: they have no way to say no. The trap entries stand for what interrupted the driver. */
+/* Below these nothing is refused: they have no way to say no. The trap entries stand for what interrupted the driver, and
+   what the ledger takes for itself is not the driver's. */
 extern const UCHAR KiTrapEntry[], KiParanoidEntry[];
 static const PVOID VfpCannotFail[] = {
     (PVOID)KiTrapEntry,
     (PVOID)KiParanoidEntry,
+    (PVOID)VfpTake,
+    (PVOID)VfpTakeObject,
     (PVOID)IofCompleteRequest,
     (PVOID)ObfDereferenceObject,
     (PVOID)ZwClose,
