@@ -34,11 +34,13 @@
  * Here nobody waits, the shared memory holds no lock bits, and the consumer is the one of a single producer; the price is
  * 1/64 of the capacity in private memory and up to three more interlocked operations per record.
  *
- * Why no ready record stays unseen: a committer flips its bits, fences, then reads Committed and the bits behind it, and
- * stops only where they say "not ready". After each successful move it looks again. Suppose A's look misses what
- * B's move makes reachable: then A read Committed before B moved it, hence A's flip came before B's next look, which
- * sees it. A stale Committed can only make a look stop early or its compare-exchange fail; neither moves anything wrongly,
- * because Committed never has the same value twice.
+ * Why no ready record stays unseen (tests/native/ring/model/many.pml explores it): a committer flips its bits, fences, and
+ * only then looks: it reads Committed and the bits behind it.
+ *  - Its record can be reached from there: it moves Committed over it, or somebody else did and it looks again.
+ *  - A busy record lies between: that one's committer flips later, looks after that, and sees both.
+ *  - Committed was stale, and what lies there has been used again, in the next lap, and reads "not ready": whoever did
+ *    that reserved after Committed had moved, so after these bits were flipped, and has looked since.
+ * A stale Committed never moves anything wrongly: its compare-exchange fails, as Committed never has a value twice.
  */
 #ifndef ISTHMUS_RING_MANY_H
 #define ISTHMUS_RING_MANY_H
@@ -198,32 +200,37 @@ IST_RING_INLINE volatile UINT64 *IstManyWord(ISTHMUS_RING_MANY_PRODUCERS *Many, 
     return &Many->Ready[(UINT_PTR)((Position & Many->Mask) / IST_RING_WORD_BYTES)];
 }
 
-/* Flips the bits of Span bytes from Position on. Words inside the record are nobody else's and need no interlock. */
+/*
+ * Flips the bits of Span bytes from Position on, backwards: who finds the first of them flipped, reading forwards, finds
+ * all of them flipped, and never takes a part of a record for the whole. Words inside the record are nobody else's and
+ * need no interlock; the first one is done last and always has one, which makes it a full fence on x86.
+ */
 IST_RING_INLINE void IstManyFlip(ISTHMUS_RING_MANY_PRODUCERS *Many, UINT64 Position, UINT64 Span)
 {
-    UINT64 granules = Span / ISTHMUS_RING_ALIGNMENT;
+    UINT64 end = Position + Span;
 
-    while (granules != 0)
+    while (end != Position)
     {
-        volatile UINT64 *word = IstManyWord(Many, Position);
-        UINT32 first = (UINT32)(Position / ISTHMUS_RING_ALIGNMENT) % IST_RING_GRANULES_PER_WORD;
-        UINT32 count = IST_RING_GRANULES_PER_WORD - first;
+        UINT64 start = (end - 1) & ~(UINT64)(IST_RING_WORD_BYTES - 1); /* of the word that holds the last granule */
+        volatile UINT64 *word = IstManyWord(Many, start);
+        UINT32 first;
+        UINT32 count;
 
-        if (count > granules)
+        if (start < Position)
         {
-            count = (UINT32)granules;
+            start = Position;
         }
-        granules -= count;
-        if (count == IST_RING_GRANULES_PER_WORD && granules != 0)
+        first = (UINT32)(start / ISTHMUS_RING_ALIGNMENT) % IST_RING_GRANULES_PER_WORD;
+        count = (UINT32)((end - start) / ISTHMUS_RING_ALIGNMENT);
+        if (count == IST_RING_GRANULES_PER_WORD && start != Position)
         {
-            IstStoreRelease64(word, ~IstLoad64(word)); /* release: as the exchange below */
+            IstStoreRelease64(word, ~IstLoad64(word)); /* release: after the words behind it, as the exchange below */
         }
         else
         {
-            /* Whoever sees the bits sees header and data; the last word is always done here, for its full fence. */
             IstXor64(word, (~0ull >> (IST_RING_GRANULES_PER_WORD - count)) << first);
         }
-        Position += (UINT64)count * ISTHMUS_RING_ALIGNMENT;
+        end = start;
     }
 }
 
@@ -250,7 +257,8 @@ IST_RING_INLINE UINT64 IstManyReadyEnd(ISTHMUS_RING_MANY_PRODUCERS *Many, UINT64
 }
 
 /*
- * Shows the consumer all records that are ready up to the first busy one, whoever committed them. Kernel:
+ * Shows the consumer all records that are ready up to the first busy one, whoever committed them. Follow it with
+ * IsthmusRingManyWakeConsumer, also after a discard: others' records may have been waiting behind it. Kernel:
  * <= DISPATCH_LEVEL, like all below.
  */
 IST_RING_INLINE void IsthmusRingManyPublish(ISTHMUS_RING_MANY_PRODUCERS *Many)
@@ -268,8 +276,8 @@ IST_RING_INLINE void IsthmusRingManyPublish(ISTHMUS_RING_MANY_PRODUCERS *Many)
         }
         if (IstCompareExchange64(&Many->Committed, &committed, end))
         {
-            IstFenceAfterExchange(); /* the move is seen before the next look is taken: see the top */
             committed = end;
+            break;
         }
     }
     /* Two producers may come here in either order: the position only rises. What is read from the page decides only

@@ -170,6 +170,10 @@ IST_RING_COLD ISTHMUS_RING_RESULT IstProducerMakeRoom(ISTHMUS_RING_PRODUCER *Pro
     result = IstRingPeerThere(&Producer->End);
     if (result != IsthmusRingOk)
     {
+        if (result == IsthmusRingBroken)
+        {
+            Producer->Limit = Producer->Next; /* smaller records would still fit */
+        }
         return result;
     }
     Producer->End.Stalls++;

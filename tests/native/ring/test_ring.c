@@ -2,7 +2,6 @@
 /* The ring, one call at a time: what each function promises, and what it does when the other side lies. */
 #include "ringfixture.h"
 
-#include <setjmp.h>
 #include <signal.h>
 
 #define SMALL ISTHMUS_RING_CAPACITY_MIN
@@ -306,11 +305,21 @@ static void TestHostileHeader(void **State)
 static void TestHostileState(void **State)
 {
     RING_FIXTURE *ring = RingFixtureCreate(SMALL, 0, 0);
+    void *data;
 
     (void)State;
     RingFixtureProducerPage(ring).Status->State = 77;
     ExpectPeek(ring, IsthmusRingBroken);
     assert_int_equal(IsthmusRingError(&ring->Consumer.End), IsthmusRingErrorState);
+    RingFixtureDelete(ring);
+
+    /* Broken while there is still room for a smaller record: that one is refused, too. */
+    ring = RingFixtureCreate(SMALL, 0, 0);
+    Put(ring, "x");
+    IsthmusRingPublish(&ring->Producer);
+    RingFixtureConsumerPage(ring).Status->State = 77;
+    assert_int_equal(IsthmusRingReserve(&ring->Producer, SMALL - 16, &data), IsthmusRingBroken);
+    assert_int_equal(IsthmusRingReserve(&ring->Producer, 8, &data), IsthmusRingBroken);
     RingFixtureDelete(ring);
 }
 
