@@ -252,6 +252,19 @@ IST_RING_INLINE void IstPause(void)
 #endif
 }
 
+/*
+ * A hint that a line will be read soon. With small records the processor's window holds too few lines ahead to hide the
+ * way from the other processor's cache; measured, see docs/performance.md. The same for the producer's writes
+ * did not help.
+ */
+#if IST_RING_MSVC && IST_RING_X86
+#define IstPrefetch(Address) _mm_prefetch((const char *)(Address), _MM_HINT_T0)
+#elif IST_RING_MSVC
+#define IstPrefetch(Address) __prefetch((const void *)(Address))
+#else
+#define IstPrefetch(Address) __builtin_prefetch((Address), 0, 3)
+#endif
+
 /* Number of one bits from bit 0 up to the first zero; 64 if there is none. */
 IST_RING_INLINE UINT32 IstTrailingOnes64(UINT64 Word)
 {

@@ -41,7 +41,8 @@ typedef struct ISTHMUS_RING_RECORD
     UINT32 Length;    /* bytes */
 } ISTHMUS_RING_RECORD;
 
-#define IST_RING_LAPPED_TRIES 8 /* overwrite: looks at a producer that laps us, in one call */
+#define IST_RING_AHEAD        512 /* bytes from here that are fetched into the cache */
+#define IST_RING_LAPPED_TRIES 8   /* overwrite: looks at a producer that laps us, in one call */
 
 /*
  * Opens the consumer's end of the ring in View. As IsthmusRingProducerOpen; rings with many producers and with one are
@@ -143,6 +144,13 @@ IST_RING_COLD ISTHMUS_RING_RESULT IstConsumerJump(ISTHMUS_RING_CONSUMER *Consume
     return result;
 }
 
+/* Records and bytes, for who looks on: when there is nothing else to do, or the peer is looked at anyway. */
+IST_RING_INLINE void IstConsumerTell(ISTHMUS_RING_CONSUMER *Consumer)
+{
+    IstStore64(&Consumer->End.Own.Counters->Records, Consumer->Records);
+    IstStore64(&Consumer->End.Own.Counters->Bytes, Consumer->Bytes);
+}
+
 /* Everything Peek's fast path is not made for: nothing there, discarded records, overwriting, nonsense. */
 IST_RING_COLD ISTHMUS_RING_RESULT IstConsumerNext(ISTHMUS_RING_CONSUMER *Consumer, ISTHMUS_RING_RECORD *Record)
 {
@@ -151,6 +159,7 @@ IST_RING_COLD ISTHMUS_RING_RESULT IstConsumerNext(ISTHMUS_RING_CONSUMER *Consume
     ISTHMUS_RING_RESULT result = IsthmusRingOk;
     int looks = overwrite ? IST_RING_LAPPED_TRIES : 1;
 
+    IstConsumerTell(Consumer);
     if (Consumer->End.Error != IsthmusRingErrorNone)
     {
         return IsthmusRingBroken;
@@ -240,6 +249,10 @@ IST_RING_INLINE ISTHMUS_RING_RESULT IsthmusRingPeek(ISTHMUS_RING_CONSUMER *Consu
     {
         return IstConsumerNext(Consumer, Record); /* reads the header anew, and judges it alone */
     }
+    if (Consumer->Published - Consumer->Next > IST_RING_AHEAD)
+    {
+        IstPrefetch(place + IST_RING_AHEAD); /* within what is published: behind that the producer is writing */
+    }
     Record->Data = place + ISTHMUS_RING_HEADER_BYTES;
     Record->Length = (UINT32)header;
     Consumer->Next += span;
@@ -266,8 +279,6 @@ IST_RING_INLINE ISTHMUS_RING_RESULT IsthmusRingRelease(ISTHMUS_RING_CONSUMER *Co
             result = IsthmusRingLost;
         }
     }
-    IstStore64(&Consumer->End.Own.Counters->Records, Consumer->Records);
-    IstStore64(&Consumer->End.Own.Counters->Bytes, Consumer->Bytes);
     Consumer->Released = Consumer->Next;
     IstStoreRelease64(Consumer->End.Own.Position, Consumer->Next); /* release: our reads come before its writes */
     return result;
@@ -276,6 +287,7 @@ IST_RING_INLINE ISTHMUS_RING_RESULT IsthmusRingRelease(ISTHMUS_RING_CONSUMER *Co
 /* After releasing. 1: the producer sleeps and now has the room it wants: set its event. 0: nothing to do. */
 IST_RING_INLINE int IsthmusRingWakeProducer(ISTHMUS_RING_CONSUMER *Consumer)
 {
+    IstConsumerTell(Consumer);
     return IstRingWake(&Consumer->End, Consumer->Released);
 }
 
@@ -339,6 +351,7 @@ IST_RING_INLINE void IsthmusRingConsumerAwake(ISTHMUS_RING_CONSUMER *Consumer)
 /* Nothing more will be read. 1: the producer sleeps: set its event. */
 IST_RING_INLINE int IsthmusRingConsumerClose(ISTHMUS_RING_CONSUMER *Consumer)
 {
+    IstConsumerTell(Consumer);
     return IstRingClose(&Consumer->End);
 }
 

@@ -59,7 +59,10 @@ typedef enum ISTHMUS_RING_ERROR
 #define ISTHMUS_RING_DIED   2u /* set by who took the side apart after its process ended */
 #define ISTHMUS_RING_FAILED 3u /* the side stopped because the other wrote nonsense; Error says which */
 
-/* What a side counts, since the ring was made. Written by that side only; the other reads it for display, at most. */
+/*
+ * What a side counts, since the ring was made. Written by that side only; the other reads it for display, at most. Records
+ * and Bytes are brought up to date whenever the side asks whether to wake the peer, finds nothing to do, or closes.
+ */
 typedef struct ISTHMUS_RING_COUNTERS
 {
     volatile UINT64 Records;      /* committed, or peeked */

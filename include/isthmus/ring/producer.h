@@ -35,7 +35,7 @@ typedef struct ISTHMUS_RING_PRODUCER
     UINT64 Limit;     /* Next may grow to here without another look at the peer */
     UINT64 Mask;      /* capacity - 1 */
     UINT8 *Data;
-    UINT64 Reserved;  /* bytes of ring in the open reservation; 0 none */
+    UINT64 Reserved;  /* end of the open reservation; Next: none is open */
     UINT64 Records;   /* as in the counters */
     UINT64 Bytes;
     UINT64 Published; /* what the peer was told */
@@ -68,7 +68,7 @@ IST_RING_COLD ISTHMUS_RING_RESULT IsthmusRingProducerOpen(ISTHMUS_RING_PRODUCER 
     Producer->Capacity = description.DataBytes;
     Producer->Mask = description.DataBytes - 1;
     Producer->Data = (UINT8 *)View->Data;
-    Producer->Reserved = 0;
+    Producer->Reserved = Producer->Next;
     Producer->Records = IstLoad64(&Producer->End.Own.Counters->Records);
     Producer->Bytes = IstLoad64(&Producer->End.Own.Counters->Bytes);
     Producer->Consumed = Producer->Next > Producer->Capacity ? Producer->Next - Producer->Capacity : 0;
@@ -108,6 +108,8 @@ IST_RING_COLD ISTHMUS_RING_RESULT IstProducerOverwrite(ISTHMUS_RING_PRODUCER *Pr
 {
     ISTHMUS_RING_COUNTERS *counters = Producer->End.Own.Counters;
     UINT64 oldest = Producer->Oldest;
+    UINT64 lostRecords = 0;
+    UINT64 lostBytes = 0;
 
     while (Producer->Next + Span - oldest > Producer->Capacity)
     {
@@ -127,11 +129,13 @@ IST_RING_COLD ISTHMUS_RING_RESULT IstProducerOverwrite(ISTHMUS_RING_PRODUCER *Pr
         }
         if (oldest >= Producer->Consumed)
         {
-            counters->LostRecords++;
-            counters->LostBytes += span;
+            lostRecords++;
+            lostBytes += span;
         }
         oldest += span;
     }
+    counters->LostRecords += lostRecords; /* only now: one that got IsthmusRingFull above has given nothing up */
+    counters->LostBytes += lostBytes;
     Producer->Oldest = oldest;
     Producer->Limit = oldest + Producer->Capacity;
     IstStore64(Producer->End.Own.Oldest, oldest); /* O1 */
@@ -139,11 +143,19 @@ IST_RING_COLD ISTHMUS_RING_RESULT IstProducerOverwrite(ISTHMUS_RING_PRODUCER *Pr
     return IsthmusRingOk;
 }
 
+/* Records and bytes, for who looks on: not at each publish, where two more stores would be felt. */
+IST_RING_INLINE void IstProducerTell(ISTHMUS_RING_PRODUCER *Producer)
+{
+    IstStore64(&Producer->End.Own.Counters->Records, Producer->Records);
+    IstStore64(&Producer->End.Own.Counters->Bytes, Producer->Bytes);
+}
+
 /* The limit is reached: look at the peer, make room or say why there is none. */
 IST_RING_COLD ISTHMUS_RING_RESULT IstProducerMakeRoom(ISTHMUS_RING_PRODUCER *Producer, UINT64 Span)
 {
     ISTHMUS_RING_RESULT result;
 
+    IstProducerTell(Producer);
     if (Producer->End.Error != IsthmusRingErrorNone)
     {
         return IsthmusRingBroken;
@@ -195,11 +207,11 @@ IST_RING_INLINE ISTHMUS_RING_RESULT IsthmusRingReserve(ISTHMUS_RING_PRODUCER *Pr
         ISTHMUS_RING_RESULT result = IstProducerMakeRoom(Producer, span);
         if (result != IsthmusRingOk)
         {
-            Producer->Reserved = 0;
+            Producer->Reserved = Producer->Next;
             return result;
         }
     }
-    Producer->Reserved = span;
+    Producer->Reserved = Producer->Next + span;
     *Data = Producer->Data + (UINT_PTR)(Producer->Next & Producer->Mask) + ISTHMUS_RING_HEADER_BYTES;
     return IsthmusRingOk;
 }
@@ -210,16 +222,20 @@ IST_RING_INLINE ISTHMUS_RING_RESULT IsthmusRingReserve(ISTHMUS_RING_PRODUCER *Pr
  */
 IST_RING_INLINE ISTHMUS_RING_RESULT IsthmusRingCommit(ISTHMUS_RING_PRODUCER *Producer, UINT32 Length)
 {
-    UINT64 span = IstRingSpan(Length);
+    UINT64 next = Producer->Next;
+    UINT64 end = next + IstRingSpan(Length);
+    UINT8 *place = Producer->Data + (UINT_PTR)(next & Producer->Mask);
 
-    if (!IST_RING_LIKELY(span <= Producer->Reserved))
+    if (!IST_RING_LIKELY(end <= Producer->Reserved))
     {
-        return Producer->Reserved == 0 ? IsthmusRingBadArgument : IsthmusRingTooLarge;
+        return Producer->Reserved == next ? IsthmusRingBadArgument : IsthmusRingTooLarge;
     }
-    IstStore64((volatile UINT64 *)(void *)(Producer->Data + (UINT_PTR)(Producer->Next & Producer->Mask)),
-               IstRingHeader(Length, 0));
-    Producer->Next += span;
-    Producer->Reserved = 0;
+    IstStore64((volatile UINT64 *)(void *)place, IstRingHeader(Length, 0));
+    Producer->Next = end;
+    if (!IST_RING_LIKELY(end == Producer->Reserved))
+    {
+        Producer->Reserved = end; /* shortened: what is left is free */
+    }
     Producer->Records++;
     Producer->Bytes += Length;
     return IsthmusRingOk;
@@ -228,7 +244,7 @@ IST_RING_INLINE ISTHMUS_RING_RESULT IsthmusRingCommit(ISTHMUS_RING_PRODUCER *Pro
 /* Gives the open reservation back; nothing of it is ever seen. */
 IST_RING_INLINE void IsthmusRingDiscard(ISTHMUS_RING_PRODUCER *Producer)
 {
-    Producer->Reserved = 0;
+    Producer->Reserved = Producer->Next;
     Producer->End.Own.Counters->Discards++;
 }
 
@@ -244,8 +260,6 @@ IST_RING_INLINE void IsthmusRingDropped(ISTHMUS_RING_PRODUCER *Producer, UINT64 
  */
 IST_RING_INLINE void IsthmusRingPublish(ISTHMUS_RING_PRODUCER *Producer)
 {
-    IstStore64(&Producer->End.Own.Counters->Records, Producer->Records);
-    IstStore64(&Producer->End.Own.Counters->Bytes, Producer->Bytes);
     Producer->Published = Producer->Next;
     IstStoreRelease64(Producer->End.Own.Position, Producer->Next); /* release: data and headers come first */
 }
@@ -253,6 +267,7 @@ IST_RING_INLINE void IsthmusRingPublish(ISTHMUS_RING_PRODUCER *Producer)
 /* After publishing. 1: the consumer sleeps and this is the one time you learn it: set its event. 0: nothing to do. */
 IST_RING_INLINE int IsthmusRingWakeConsumer(ISTHMUS_RING_PRODUCER *Producer)
 {
+    IstProducerTell(Producer);
     return IstRingWake(&Producer->End, Producer->Published);
 }
 
@@ -309,6 +324,7 @@ IST_RING_INLINE void IsthmusRingProducerAwake(ISTHMUS_RING_PRODUCER *Producer)
 IST_RING_INLINE int IsthmusRingProducerClose(ISTHMUS_RING_PRODUCER *Producer)
 {
     IsthmusRingPublish(Producer);
+    IstProducerTell(Producer);
     return IstRingClose(&Producer->End);
 }
 

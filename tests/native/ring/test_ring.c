@@ -183,6 +183,7 @@ static void TestFullAndAgain(void **State)
         }
         IsthmusRingRelease(&ring->Consumer);
     }
+    ExpectPeek(ring, IsthmusRingEmpty);
     assert_int_equal(ring->Producer.End.Own.Counters->Records, 3 * SMALL / 16);
     assert_int_equal(ring->Producer.End.Own.Counters->Bytes, 3 * SMALL / 2);
     assert_int_equal(ring->Producer.End.Own.Counters->Stalls, 3);
