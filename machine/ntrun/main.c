@@ -220,6 +220,8 @@ int main(int argc, char **argv)
     {
     case OptionsHelp:
         fputs(OptionsHelpText, stdout);
+        VerifyHelp(&error);
+        printf("\nModes of --verify:\n%s", TextString(&error));
         break;
     case OptionsVersion:
         puts("ntrun " NTRUN_VERSION);

@@ -141,6 +141,11 @@ static bool SetSetting(OPTIONS *Options, const char *Value, TEXT *Error)
     return true;
 }
 
+static bool SetVerify(OPTIONS *Options, const char *Value, TEXT *Error)
+{
+    return VerifyParse(&Options->Verify, Value, Error);
+}
+
 static bool SetAdd(OPTIONS *Options, const char *Value, TEXT *Error)
 {
     if (*Value == '\0')
@@ -260,6 +265,7 @@ static const OPTION OptionTable[] = {
     {"--system", ArgumentNeeded, SetSystem},
     {"--timeout", ArgumentNeeded, SetTimeout},
     {"--verbose", ArgumentNone, SetVerbose},
+    {"--verify", ArgumentNeeded, SetVerify},
 };
 
 /* Applies the option at Argv[*Index] and moves *Index to its last word. */
@@ -362,6 +368,7 @@ OPTIONS_RESULT OptionsParse(OPTIONS *Options, int Argc, char *const *Argv, TEXT 
         Options->FixedSeed = true;
         Options->Seed = 0;
     }
+    VerifySettings(&Options->Verify, &Options->Settings);
     return OptionsRun;
 }
 
@@ -398,7 +405,8 @@ const char OptionsHelpText[] =
     "  --sweep kill[=N]       run once for each point, with the program killed there, and for instructions between\n"
     "  --sweep schedules=N    run with --shuffle and N seeds\n"
     "  --jobs N               runs of a sweep at the same time (2)\n"
-    "  --option NAME[:VALUE]  an option for the kernel, such as one of the verifier\n"
+    "  --verify MODE[,MODE]   check drivers as Driver Verifier does; the modes are listed below\n"
+    "  --option NAME[:VALUE]  an option for the kernel\n"
     "  --gdb                  wait for gdb on port 1234, and say what to type there; implies --seed 0\n"
     "  --machine TYPE         QEMU's machine: microvm, q35 or pc (microvm)\n"
     "  --system DIR           where ntoskrnl.exe and the system's DLLs lie\n"

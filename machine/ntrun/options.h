@@ -5,6 +5,7 @@
 
 #include "faults.h"
 #include "text.h"
+#include "verify.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,6 +25,7 @@ typedef struct OPTIONS
     unsigned Timeout; /* seconds, 0 = none */
     bool Keep;
     bool Verbose;
+    VERIFY Verify;       /* its settings are at the end of Settings once all is read */
     const char *Machine; /* QEMU's name of it */
     const char *System;  /* directory, NULL = look for it */
     const char *Json;    /* file, "-" = standard output, NULL = none */

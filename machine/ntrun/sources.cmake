@@ -33,6 +33,7 @@ set(NTRUN_SOURCES
     ${NTRUN_DIRECTORY}/sweeprun.c
     ${NTRUN_DIRECTORY}/sweeptable.c
     ${NTRUN_DIRECTORY}/text.c
+    ${NTRUN_DIRECTORY}/verify.c
     ${NTRUN_DIRECTORY}/../common/pe.c
     ${NTRUN_DIRECTORY}/../common/petables.c
 )

@@ -4,18 +4,15 @@
  * GENERAL_LOOKASIDE; here are their set-up and take-down, and the Ex form.
  */
 #include "exp.h"
+#include "vf.h"
 
 #define EX_LOOKASIDE_DEPTH 4
 #define EX_LOOKASIDE_MAXIMUM 256
 
-static PVOID NTAPI ExpPoolAllocate(POOL_TYPE Type, SIZE_T Size, ULONG Tag)
+/* Special pool wants every block back when it is freed: a list then keeps none. */
+static USHORT ExpDepth(USHORT Depth)
 {
-    return ExAllocatePoolWithTag(Type, Size, Tag);
-}
-
-static VOID NTAPI ExpPoolFree(PVOID Block)
-{
-    ExFreePool(Block);
+    return VfOption(VfSpecialPool) ? 0 : Depth;
 }
 
 static VOID ExpInitialize(PGENERAL_LOOKASIDE L, POOL_TYPE Type, SIZE_T Size, ULONG Tag)
@@ -23,8 +20,8 @@ static VOID ExpInitialize(PGENERAL_LOOKASIDE L, POOL_TYPE Type, SIZE_T Size, ULO
     RtlZeroMemory(L, sizeof(*L));
     InitializeSListHead(&L->ListHead);
     InitializeListHead(&L->ListEntry);
-    L->Depth = EX_LOOKASIDE_DEPTH;
-    L->MaximumDepth = EX_LOOKASIDE_MAXIMUM;
+    L->Depth = ExpDepth(EX_LOOKASIDE_DEPTH);
+    L->MaximumDepth = ExpDepth(EX_LOOKASIDE_MAXIMUM);
     L->Type = Type;
     L->Size = (ULONG)max(Size, sizeof(SLIST_ENTRY));
     L->Tag = Tag;
@@ -48,8 +45,8 @@ VOID NTAPI ExInitializeNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside, PAL
 {
     UNREFERENCED_PARAMETER(Depth);
     ExpInitialize(&Lookaside->L, NonPagedPool | (Flags & POOL_RAISE_IF_ALLOCATION_FAILURE), Size, Tag);
-    Lookaside->L.Allocate = Allocate != NULL ? Allocate : ExpPoolAllocate;
-    Lookaside->L.Free = Free != NULL ? Free : ExpPoolFree;
+    Lookaside->L.Allocate = Allocate != NULL ? Allocate : ExAllocatePoolWithTag;
+    Lookaside->L.Free = Free != NULL ? Free : ExFreePool;
 }
 
 VOID NTAPI ExDeleteNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside)
@@ -63,8 +60,8 @@ VOID NTAPI ExInitializePagedLookasideList(PPAGED_LOOKASIDE_LIST Lookaside, PALLO
 {
     UNREFERENCED_PARAMETER(Depth);
     ExpInitialize(&Lookaside->L, PagedPool | (Flags & POOL_RAISE_IF_ALLOCATION_FAILURE), Size, Tag);
-    Lookaside->L.Allocate = Allocate != NULL ? Allocate : ExpPoolAllocate;
-    Lookaside->L.Free = Free != NULL ? Free : ExpPoolFree;
+    Lookaside->L.Allocate = Allocate != NULL ? Allocate : ExAllocatePoolWithTag;
+    Lookaside->L.Free = Free != NULL ? Free : ExFreePool;
 }
 
 VOID NTAPI ExDeletePagedLookasideList(PPAGED_LOOKASIDE_LIST Lookaside)
@@ -72,17 +69,10 @@ VOID NTAPI ExDeletePagedLookasideList(PPAGED_LOOKASIDE_LIST Lookaside)
     ExpDelete(&Lookaside->L);
 }
 
-static PVOID NTAPI ExpPoolAllocateEx(POOL_TYPE Type, SIZE_T Size, ULONG Tag, PLOOKASIDE_LIST_EX Lookaside)
-{
-    UNREFERENCED_PARAMETER(Lookaside);
-    return ExAllocatePoolWithTag(Type, Size, Tag);
-}
-
-static VOID NTAPI ExpPoolFreeEx(PVOID Block, PLOOKASIDE_LIST_EX Lookaside)
-{
-    UNREFERENCED_PARAMETER(Lookaside);
-    ExFreePool(Block);
-}
+/* The pool's own routines, called by the driver itself, so that the driver is whom the block belongs to. They take no
+   notice of the last argument. */
+#define ExpPoolAllocateEx ((PALLOCATE_FUNCTION_EX)(PVOID)ExAllocatePoolWithTag)
+#define ExpPoolFreeEx ((PFREE_FUNCTION_EX)(PVOID)ExFreePool)
 
 /** Prepares a list with allocation routines that know their list. IRQL <= DISPATCH_LEVEL. */
 NTSTATUS NTAPI ExInitializeLookasideListEx(PLOOKASIDE_LIST_EX Lookaside, PALLOCATE_FUNCTION_EX Allocate, PFREE_FUNCTION_EX Free,
@@ -99,8 +89,8 @@ NTSTATUS NTAPI ExInitializeLookasideListEx(PLOOKASIDE_LIST_EX Lookaside, PALLOCA
     RtlZeroMemory(Lookaside, sizeof(*Lookaside));
     InitializeSListHead(&list->ListHead);
     InitializeListHead(&list->ListEntry);
-    list->Depth = EX_LOOKASIDE_DEPTH;
-    list->MaximumDepth = EX_LOOKASIDE_MAXIMUM;
+    list->Depth = ExpDepth(EX_LOOKASIDE_DEPTH);
+    list->MaximumDepth = ExpDepth(EX_LOOKASIDE_MAXIMUM);
     list->Type = PoolType;
     if ((Flags & EX_LOOKASIDE_LIST_EX_FLAGS_RAISE_ON_FAIL) != 0)
     {

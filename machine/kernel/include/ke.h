@@ -230,6 +230,9 @@ typedef struct _KE_USER_ENTRIES
 /** Supplied by PS for the current process; NULL before ntdll is mapped. */
 const KE_USER_ENTRIES *PsGetUserEntries(VOID);
 
+/** TRUE inside a DPC routine. Any IRQL. */
+BOOLEAN KeIsInDpc(VOID);
+
 /* ---- memory translation ---- */
 
 /**

@@ -71,6 +71,11 @@ PVOID MmAllocateSystemImage(SIZE_T Size);
  * PAGE_NOACCESS.
  */
 NTSTATUS MmProtectSystemImage(PVOID Base, SIZE_T Size, ULONG Protect);
+/**
+ * Says that a section of an image is pageable; Whole: that all of the image is, until MmResetDriverPaging. Does nothing
+ * unless a mode of the verifier pages kernel memory. <= APC_LEVEL.
+ */
+VOID MmAddPageableSection(PVOID Base, SIZE_T Size, BOOLEAN Whole);
 /** Frees an image; its range stays reserved so that a late call raises bug check CE naming the driver. */
 VOID MmFreeSystemImage(PVOID Base, SIZE_T Size);
 
@@ -104,6 +109,14 @@ NTSTATUS MmCreateImageSection(PFILE_OBJECT File, PVOID *Section);
 VOID MmGetImageInformation(PVOID Section, MM_IMAGE_INFORMATION *Information);
 /** Maps a section into the current process (see NtMapViewOfSection). STATUS_IMAGE_NOT_AT_BASE is a success code. */
 NTSTATUS MmMapSection(PVOID Section, PVOID *Base, SIZE_T *Size, ULONG64 Offset, ULONG Protect);
+
+/* ---- modes of the verifier ---- */
+extern BOOLEAN MmForceIrql;
+VOID MmHidePageable(VOID);
+BOOLEAN MmIsPageableAddress(PVOID Address);
+BOOLEAN MmIsSystemPteAddress(PVOID Address);
+/** What the modes that are on have done, a line each on the error console. */
+VOID MmReportModes(VOID);
 
 /* ---- leftovers ---- */
 VOID MmQueryLeftovers(MM_LEFTOVERS *Leftovers);

@@ -10,7 +10,11 @@ typedef enum _VF_OPTION
 {
     VfTrackLockedPages,   /* 0xCB instead of 0x76, naming the driver; on unless option=notrack */
     VfChecks,             /* the 0xC4 and 0xC9 rules; on unless option=noverifier */
-    VfTrimPressure,       /* user pages leave at random moments; option=trim */
+    VfIoChecks,           /* the 0xC9 rules among them; off with option=noio */
+    VfTrimPressure,       /* pageable memory leaves at random moments; option=trim */
+    VfSpecialPool,        /* a page per pool block of a driver; option=specialpool[:underrun] */
+    VfForceIrql,          /* pageable memory is hidden from drivers at DISPATCH_LEVEL; option=forceirql */
+    VfDeadlock,           /* order of locks; option=deadlock */
     VfVerbose,            /* option=verbose */
     VfOptionCount
 } VF_OPTION;
@@ -24,8 +28,22 @@ BOOLEAN VfOption(VF_OPTION Option);
 /** TRUE if boot.cfg has `option=Name` or `option=Name:...`. Any IRQL. */
 BOOLEAN VfOptionGiven(PCSTR Name);
 
+/** TRUE if the last `option=Name:Value` has this value. Any IRQL. */
+BOOLEAN VfOptionIs(PCSTR Name, PCSTR Value);
+
 /** The number of `option=Name:Value` (decimal, or hexadecimal with 0x), or Default if it is absent or no number. Any IRQL. */
 ULONG64 VfOptionValue(PCSTR Name, ULONG64 Default);
+
+/**
+ * What a driver's import of a kernel routine is bound to: the routine, or what checks its calls if a mode wants that.
+ * PASSIVE_LEVEL.
+ */
+PVOID VfHookFor(PCSTR Name, PVOID Routine);
+
+/* Deadlock detection (deadlock.c); these do nothing unless it is on. */
+VOID VfForgetLocks(PVOID Base, SIZE_T Size);
+VOID VfThreadEnds(VOID);
+VOID VfReportDeadlock(VOID);
 
 /** Bug check 0xC4 with these parameters unless the rule holds or the checks are off. Any IRQL. */
 VOID VfCheck(BOOLEAN Holds, ULONG_PTR Rule, ULONG_PTR P2, ULONG_PTR P3, ULONG_PTR P4);

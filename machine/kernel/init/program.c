@@ -255,6 +255,7 @@ DECLSPEC_NORETURN VOID InitpShutDown(NTSTATUS Started, NTSTATUS ExitStatus)
     pool = mm.PoolBlocks;
     other = mm.MdlPages + mm.Contiguous + mm.MdlsAllocated + io.Irps + io.WorkItems + PsQueryNotifyRoutineCount();
 
+    MmReportModes();
     HalPrint(HalStreamError, "machine: shut down; locked pages %lld, pool blocks %lld, mappings %lld\n", locked, pool, mappings);
     if (loaded == 0 && (locked | mappings | pool | other) != 0)
     {

@@ -143,7 +143,7 @@ static PIRP IopBuildFsdRequest(ULONG Major, PDEVICE_OBJECT Device, PVOID Buffer,
         Status = IopAttachTransferBuffer(Irp, Device, (UCHAR)Major, Buffer, Length);
         if (!NT_SUCCESS(Status))
         {
-            if (Status != STATUS_INSUFFICIENT_RESOURCES && VfOption(VfChecks))
+            if (Status != STATUS_INSUFFICIENT_RESOURCES && VfOption(VfIoChecks))
             {
                 KeBugCheckEx(DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0x08, (ULONG_PTR)Device, Major, (ULONG)Status);
             }
@@ -264,7 +264,7 @@ PIRP NTAPI IoBuildDeviceIoControlRequest(_In_ ULONG IoControlCode, _In_ PDEVICE_
                                      OutputBufferLength);
     if (!NT_SUCCESS(Status))
     {
-        if (Status != STATUS_INSUFFICIENT_RESOURCES && VfOption(VfChecks))
+        if (Status != STATUS_INSUFFICIENT_RESOURCES && VfOption(VfIoChecks))
         {
             KeBugCheckEx(DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0x09, (ULONG_PTR)DeviceObject, IoControlCode,
                          (ULONG)Status);

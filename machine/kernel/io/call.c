@@ -52,7 +52,7 @@ static __attribute__((noinline)) VOID IopCheckCall(PDEVICE_OBJECT Device, PIRP I
 
 VOID IopReportViolation(ULONG_PTR Rule, PDEVICE_OBJECT Device, UCHAR Major, PIRP Irp, ULONG_PTR P4)
 {
-    if (VfOption(VfChecks))
+    if (VfOption(VfIoChecks))
     {
         IopViolation(Rule, Device != NULL ? (PVOID)Device->DriverObject->MajorFunction[Major] : NULL, (ULONG_PTR)Irp,
                      P4);
@@ -88,7 +88,7 @@ NTSTATUS FASTCALL IofCallDriver(_In_ PDEVICE_OBJECT DeviceObject, _Inout_ PIRP I
         VfKillAtCall((PVOID)Routine);
     }
     Status = Routine(DeviceObject, Irp);
-    if (KeGetCurrentIrql() != Before && VfOption(VfChecks))
+    if (KeGetCurrentIrql() != Before && VfOption(VfIoChecks))
     {
         IopNameDriver(DeviceObject, (PVOID)Routine);
         IopViolation(0x05, DeviceObject, Before, KeGetCurrentIrql());

@@ -146,7 +146,7 @@ static __attribute__((noinline)) VOID IopCheckCompletion(PIRP Irp)
 {
     ULONG_PTR Rule = 0, P2 = (ULONG_PTR)Irp, P3 = 0;
 
-    if (!VfOption(VfChecks))
+    if (!VfOption(VfIoChecks))
     {
         return;
     }

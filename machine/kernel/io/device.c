@@ -220,7 +220,7 @@ VOID NTAPI IoDeleteDevice(_In_ PDEVICE_OBJECT DeviceObject)
     if (Extension->Flags & DOE_DELETE_PENDING)
     {
         KeReleaseSpinLock(&IopDatabaseLock, Irql);
-        if (VfOption(VfChecks))
+        if (VfOption(VfIoChecks))
         {
             KeBugCheckEx(DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0x240, (ULONG_PTR)_ReturnAddress(),
                          (ULONG_PTR)DeviceObject, 0);

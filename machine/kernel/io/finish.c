@@ -26,7 +26,7 @@ static VOID IopCopyBack(PIRP Irp, PFILE_OBJECT File)
 
     if (Length > Limit)
     {
-        if (VfOption(VfChecks))
+        if (VfOption(VfIoChecks))
         {
             if (File != NULL)
             {

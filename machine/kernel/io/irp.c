@@ -139,7 +139,7 @@ VOID NTAPI IoFreeIrp(_In_ PIRP Irp)
     {
         KeBugCheckEx(MULTIPLE_IRP_COMPLETE_REQUESTS, (ULONG_PTR)Irp, __LINE__, 0, 0);
     }
-    if (!IsListEmpty(&Irp->ThreadListEntry) && VfOption(VfChecks))
+    if (!IsListEmpty(&Irp->ThreadListEntry) && VfOption(VfIoChecks))
     {
         KeBugCheckEx(DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0x02, (ULONG_PTR)Irp, 0, 0);
     }

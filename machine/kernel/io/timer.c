@@ -81,7 +81,7 @@ NTSTATUS NTAPI IoInitializeTimer(_In_ PDEVICE_OBJECT DeviceObject, _In_ PIO_TIME
     PIO_TIMER Timer = DeviceObject->Timer;
     KIRQL Irql;
 
-    if (Timer != NULL && VfOption(VfChecks))
+    if (Timer != NULL && VfOption(VfIoChecks))
     {
         KeBugCheckEx(DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0x0A, (ULONG_PTR)DeviceObject, 0, 0);
     }

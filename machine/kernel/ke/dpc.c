@@ -11,6 +11,7 @@
  * processors too. Threaded DPCs run as ordinary DPCs, as Windows runs them when threaded DPCs are switched off.
  */
 #include "kip.h"
+#include "mm.h"
 
 #define KI_LOW_DEPTH 4
 #define KI_TARGET_BIAS KI_MAXIMUM_PROCESSORS /* KDPC.Number: 0 the processor that queues it, else bias + number */
@@ -195,6 +196,10 @@ static ULONG_PTR KiRunDpcs(PVOID Argument)
         KiReleaseRaw(&prcb->DpcLock);
         KiEnable();
         prcb->DpcCount++;
+        if (MmForceIrql)
+        {
+            MmHidePageable();
+        }
         routine(dpc, context, argument1, argument2);
         if (KeGetCurrentIrql() != DISPATCH_LEVEL)
         {
@@ -230,6 +235,12 @@ VOID KiDispatchInterrupt(VOID)
     {
         KiQuantumEnd();
     }
+}
+
+BOOLEAN KeIsInDpc(VOID)
+{
+    /* Below DISPATCH_LEVEL a thread may move between the two reads, but then the answer is FALSE on either processor. */
+    return KeGetCurrentIrql() >= DISPATCH_LEVEL && KiPrcb()->DpcRoutineActive;
 }
 
 static VOID NTAPI KiFlushDpcRoutine(PKDPC Dpc, PVOID Context, PVOID Argument1, PVOID Argument2)

@@ -6,6 +6,7 @@
  * APCs from its owner, as entering a critical region does.
  */
 #include "kip.h"
+#include "vf.h"
 
 VOID KiEndSignal(BOOLEAN On, BOOLEAN Wait);
 
@@ -126,8 +127,10 @@ LONG NTAPI KeReadStateMutex(PRKMUTEX Mutex)
 VOID KeRundownThread(VOID)
 {
     PKTHREAD thread = KiCurrentThread();
-    BOOLEAN on = KiLockDispatcher();
+    BOOLEAN on;
 
+    VfThreadEnds();
+    on = KiLockDispatcher();
     while (!IsListEmpty(&thread->MutantListHead))
     {
         PKMUTANT mutant = CONTAINING_RECORD(thread->MutantListHead.Flink, KMUTANT, MutantListEntry);

@@ -6,6 +6,7 @@
 #include "hal.h"
 #include "ldrp.h"
 #include "rtl.h"
+#include "vf.h"
 
 /* Names under which drivers import what this kernel has in one image. */
 static const PCSTR LdrpKernelAliases[] = {"ntoskrnl.exe", "hal.dll", "ntkrnlmp.exe", "ntkrnlpa.exe"};
@@ -75,6 +76,10 @@ static NTSTATUS LdrpBindDll(LDR_MODULE *Module, const PE_IMAGE *Image, const PE_
         }
         else
         {
+            if (Provider == LdrpKernelModule() && import.Name != NULL)
+            {
+                address = VfHookFor(import.Name, address);
+            }
             RtlCopyMemory(slot, &address, sizeof(address));
         }
     }

@@ -91,6 +91,20 @@ static NTSTATUS LdrpProtectSections(const LDR_MODULE *Module, const PE_IMAGE *Im
     return status;
 }
 
+/* Sections that Windows pages: those named PAGE*, and the export table. */
+static VOID LdrpPageSections(const LDR_MODULE *Module, const PE_IMAGE *Image)
+{
+    PE_SECTION section;
+
+    for (unsigned i = 0; PeSection(Image, i, &section) == PeOk; i++)
+    {
+        if (strncmp(section.Name, "PAGE", 4) == 0 || strncmp(section.Name, ".eda", 4) == 0)
+        {
+            MmAddPageableSection((PUCHAR)Module->Base + section.Rva, section.Extent, FALSE);
+        }
+    }
+}
+
 NTSTATUS LdrLoadImage(PCUNICODE_STRING FileName, const VOID *File, SIZE_T FileSize, LDR_MODULE **Module)
 {
     NTSTATUS status;
@@ -151,6 +165,7 @@ NTSTATUS LdrLoadImage(PCUNICODE_STRING FileName, const VOID *File, SIZE_T FileSi
         LdrpReleaseImports(module, &image);
         goto Exit;
     }
+    LdrpPageSections(module, &image);
     WriteRelease(&module->State, LdrModuleLoaded);
     *Module = module;
     module = NULL;

@@ -7,6 +7,7 @@
  */
 #include "hal.h"
 #include "ldrp.h"
+#include "vf.h"
 #include "rtl.h"
 #include "rtl/sehhooks.h"
 
@@ -231,6 +232,7 @@ PVOID NTAPI MmGetSystemRoutineAddress(PUNICODE_STRING SystemRoutineName)
 {
     CHAR name[128];
     USHORT count = SystemRoutineName->Length / sizeof(WCHAR);
+    PVOID routine;
 
     if (count == 0 || count >= sizeof(name))
     {
@@ -245,5 +247,6 @@ PVOID NTAPI MmGetSystemRoutineAddress(PUNICODE_STRING SystemRoutineName)
         name[i] = (CHAR)SystemRoutineName->Buffer[i];
     }
     name[count] = 0;
-    return LdrpFindExport(LdrpKernelModule(), name, 0);
+    routine = LdrpFindExport(LdrpKernelModule(), name, 0);
+    return routine != NULL ? VfHookFor(name, routine) : NULL;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * MmAccessFault: sorts page faults. Those on user addresses may be resolved (fault.c); those on kernel addresses never
- * are, since kernel memory is resident: they name the mistake.
+ * MmAccessFault: sorts page faults. Those on user addresses may be resolved (fault.c); those on kernel addresses name
+ * the mistake, unless a mode of the verifier has taken the page away (pageable.c, forceirql.c).
  */
 #include "mmp.h"
 
@@ -26,7 +26,16 @@ static NTSTATUS MipKernelFault(ULONG64 ErrorCode, PVOID Va, PVOID TrapFrame)
     ULONG_PTR kind = (ErrorCode & MI_FAULT_FETCH) ? 0x10 : (ErrorCode & MI_FAULT_WRITE) ? 2 : 0;
     ULONG_PTR pc = (ULONG_PTR)KeGetTrapFramePc(TrapFrame);
 
+    if (MiIsHidden((ULONG_PTR)Va))
+    {
+        return MM_FAULT_AT_HIGH_IRQL;
+    }
     if (MipIsAccessAllowed((ULONG_PTR)Va, ErrorCode, value))
+    {
+        return STATUS_SUCCESS;
+    }
+    if (MiPageable && (KeGetCurrentIrql() < DISPATCH_LEVEL || MiOwnsPagedPool()) &&
+        MiBringBackKernelPage((ULONG_PTR)Va))
     {
         return STATUS_SUCCESS;
     }
@@ -49,7 +58,8 @@ static NTSTATUS MipKernelFault(ULONG64 ErrorCode, PVOID Va, PVOID TrapFrame)
     {
         return MM_FAULT_AT_HIGH_IRQL;
     }
-    KeBugCheckEx(MI_BUGCHECK_PAGE_FAULT, (ULONG_PTR)Va, kind, pc, MiInRegion(&MiPagedRegion, (ULONG_PTR)Va) ? 2 : 0);
+    MiSpecialPoolFault((ULONG_PTR)Va, kind, pc);
+    KeBugCheckEx(MI_BUGCHECK_PAGE_FAULT, (ULONG_PTR)Va, kind, pc, MiIsPagedPool((ULONG_PTR)Va) ? 2 : 0);
 }
 
 NTSTATUS MmAccessFault(ULONG64 ErrorCode, PVOID Va, KPROCESSOR_MODE Mode, PVOID TrapFrame)
@@ -64,6 +74,10 @@ NTSTATUS MmAccessFault(ULONG64 ErrorCode, PVOID Va, KPROCESSOR_MODE Mode, PVOID 
     {
         /* A page table holds nonsense: nothing that retrying or raising could mend. */
         KeBugCheckEx(MI_BUGCHECK_PAGE_FAULT, (ULONG_PTR)Va, ErrorCode, (ULONG_PTR)KeGetTrapFramePc(TrapFrame), 0xE);
+    }
+    if (MiShowForFault((ULONG_PTR)Va))
+    {
+        return STATUS_SUCCESS;
     }
     if (MmIsSystemAddress(Va))
     {

@@ -4,8 +4,13 @@
  */
 #include "mmp.h"
 
+/* What the processor would translate with; below DISPATCH_LEVEL a touch would end force-IRQL's hiding. */
 static ULONG64 MipCurrentPml4(VOID)
 {
+    if (KeGetCurrentIrql() < DISPATCH_LEVEL)
+    {
+        MiShowPageable();
+    }
     return __readcr3();
 }
 
@@ -78,7 +83,7 @@ BOOLEAN NTAPI MmIsAddressValid(_In_ PVOID VirtualAddress)
 /** MmIsAddressValid for kernel addresses only, that cannot be paged. */
 BOOLEAN NTAPI MmIsNonPagedSystemAddressValid(_In_ PVOID VirtualAddress)
 {
-    return MmIsSystemAddress(VirtualAddress) && !MiInRegion(&MiPagedRegion, (ULONG_PTR)VirtualAddress) &&
+    return MmIsSystemAddress(VirtualAddress) && !MiIsPagedPool((ULONG_PTR)VirtualAddress) &&
            MmIsAddressValid(VirtualAddress);
 }
 

@@ -14,7 +14,6 @@
  */
 #include "mmp.h"
 
-#define MI_MEMORY_RETRIES 200
 
 ULONG MiPageProtection(PMMVAD Vad, ULONG_PTR Page, PMMPTE Entry)
 {

@@ -49,8 +49,8 @@ static ULONG_PTR MipImageBase(const BOOT_BLOCK *Block)
 static VOID MipMakeTopLevel(VOID)
 {
     static const ULONG_PTR bases[] = {MM_NONPAGED_POOL_BASE, MM_PAGED_POOL_BASE,  MM_SYSTEM_PTE_BASE,
-                                      MM_SPECIAL_POOL_BASE,  MM_SHARED_USER_DATA, MM_IMAGE_BASE,
-                                      MM_PFN_DATABASE_BASE};
+                                      MM_SPECIAL_POOL_BASE,  MM_SPECIAL_PAGED_POOL_BASE,
+                                      MM_SHARED_USER_DATA,   MM_IMAGE_BASE,       MM_PFN_DATABASE_BASE};
 
     for (ULONG i = 0; i < RTL_NUMBER_OF(bases); i++)
     {
@@ -90,6 +90,9 @@ VOID MmInitializePhase0(const BOOT_BLOCK *Block)
                        (ULONG)min(4u << 20, max(64u << 10, (ULONG64)pages * 2)));
     MiInitializeRegion(&MiPagedRegion, MM_PAGED_POOL_BASE, (ULONG)min(4u << 20, max(64u << 10, (ULONG64)pages * 2)));
     MiInitializeRegion(&MiImageRegion, MipImageBase(Block), MI_IMAGE_PAGES);
+    MiInitializeSpecialPool((ULONG)min(4u << 20, max(64u << 10, (ULONG64)pages * 8)));
+    MiInitializePageable();
+    MiInitializeForceIrql();
     MiInitializePool(Block->RandomSeed[1]);
     MiInitializePageFile();
     MiCommitLimit = (ULONG64)MiFreePageCount - pages / 16 + MiPageFileSize();

@@ -113,6 +113,10 @@ NTSTATUS MmProtectSystemImage(PVOID Base, SIZE_T Size, ULONG Protect)
     {
         PMMPTE entry = MiRegionPte(&MiImageRegion, index + i);
         ULONG64 old = *entry;
+        if (protection == MM_ZERO_ACCESS)
+        {
+            old = MiTakeKernelEntry(entry, 0);
+        }
         if ((old & MI_PTE_VALID) == 0)
         {
             if (protection != MM_ZERO_ACCESS)
@@ -123,7 +127,6 @@ NTSTATUS MmProtectSystemImage(PVOID Base, SIZE_T Size, ULONG Protect)
         }
         if (protection == MM_ZERO_ACCESS)
         {
-            *entry = 0;
             KeFlushTb(NULL, (PUCHAR)Base + ((ULONG_PTR)i << PAGE_SHIFT), 1);
             MiReleasePage(MI_PTE_PFN(old));
             continue;
@@ -151,6 +154,8 @@ VOID MmFreeSystemImage(PVOID Base, SIZE_T Size)
     {
         KeBugCheckEx(MI_BUGCHECK_SYSTEM_PTE_MISUSE, 2, (ULONG_PTR)Base, record, pages);
     }
+    MiForgetSections(Base, Size, FALSE);
+    VfForgetLocks(Base, Size);
     for (ULONG done = 0; done < pages;)
     {
         PFN_NUMBER chunk[64];
@@ -158,12 +163,11 @@ VOID MmFreeSystemImage(PVOID Base, SIZE_T Size)
         ULONG first = done;
         for (; done < pages && now < RTL_NUMBER_OF(chunk); done++)
         {
-            PMMPTE entry = MiRegionPte(&MiImageRegion, index + done);
-            if (*entry & MI_PTE_VALID)
+            ULONG64 entry = MiTakeKernelEntry(MiRegionPte(&MiImageRegion, index + done), 0);
+            if (entry & MI_PTE_VALID)
             {
-                chunk[now++] = MI_PTE_PFN(*entry);
+                chunk[now++] = MI_PTE_PFN(entry);
             }
-            *entry = 0;
         }
         KeFlushTb(NULL, MiRegionVa(&MiImageRegion, index + first), done - first);
         MiReleasePages(chunk, now);

@@ -191,7 +191,7 @@ VOID NTAPI MmBuildMdlForNonPagedPool(_Inout_ PMDLX MemoryDescriptorList)
     ULONG_PTR va = (ULONG_PTR)mdl->StartVa;
     ULONG pages = MiMdlPages(mdl);
 
-    MI_RULE(!MiInRegion(&MiPagedRegion, va), 0x7F, (ULONG_PTR)mdl, (ULONG_PTR)(USHORT)mdl->MdlFlags, 0);
+    MI_RULE(!MiIsPagedPool(va), 0x7F, (ULONG_PTR)mdl, (ULONG_PTR)(USHORT)mdl->MdlFlags, 0);
     MI_RULE(MmIsSystemAddress((PVOID)va), 0x140, (ULONG_PTR)mdl, (ULONG_PTR)(USHORT)mdl->MdlFlags, 0);
     mdl->Process = NULL;
     mdl->MappedSystemVa = MiMdlVa(mdl);

@@ -298,6 +298,22 @@ static NTSTATUS MipLockUser(PMDL Mdl, PEPROCESS Process, ULONG Pages, BOOLEAN Wr
     }
 }
 
+/* MipLockRun for kernel memory: where pages can leave, none does between the look at its entry and the lock. */
+static ULONG MipLockKernelRun(PMMPTE Entry, PPFN_NUMBER Pfns, ULONG Count, ULONG64 Need)
+{
+    ULONG locked;
+    KIRQL irql;
+
+    if (!MiPageable)
+    {
+        return MipLockRun(Entry, Pfns, Count, Need);
+    }
+    irql = MiLockPageable();
+    locked = MipLockRun(Entry, Pfns, Count, Need);
+    MiUnlockPageable(irql);
+    return locked;
+}
+
 /* Kernel memory: present, or the bug check a touch would bring. */
 static NTSTATUS MipLockKernel(PMDL Mdl, ULONG Pages, BOOLEAN Write, PVOID Caller, PULONG Done)
 {
@@ -313,18 +329,31 @@ static NTSTATUS MipLockKernel(PMDL Mdl, ULONG Pages, BOOLEAN Write, PVOID Caller
         BOOLEAN large;
         PMMPTE entry = MiLookupKernelPte(page << PAGE_SHIFT, &large);
         ULONG run = (ULONG)min(Pages - i, 512 - (page & 511));
-        ULONG locked = entry != NULL && !large ? MipLockRun(entry, pfns + i, run, need) : 0;
+        ULONG locked;
         ULONG64 value;
 
+        if (MiBringBackKernelPage(page << PAGE_SHIFT))
+        {
+            continue;
+        }
+        locked = entry != NULL && !large ? MipLockKernelRun(entry, pfns + i, run, need) : 0;
         i += locked;
         if (locked == run)
         {
             continue;
         }
         value = entry != NULL ? entry[locked] : 0;
+        if (locked != 0 && MiPageable)
+        {
+            continue; /* its page may be one that left: from the start with it */
+        }
         if (large) /* one of the direct map: the entry of the page that it would have */
         {
             value = (value & ~(0x1FFULL << PAGE_SHIFT)) + ((page & 511) << PAGE_SHIFT);
+        }
+        if ((value & MI_PTE_VALID) == 0 && MiBringBackKernelPage(page << PAGE_SHIFT))
+        {
+            continue;
         }
         if ((value & MI_PTE_VALID) == 0)
         {
@@ -384,7 +413,7 @@ VOID MiProbeAndLock(PMDL Mdl, PEPROCESS Process, KPROCESSOR_MODE Mode, LOCK_OPER
     {
         ExRaiseStatus(status);
     }
-    if (KeGetCurrentIrql() > (user || MiInRegion(&MiPagedRegion, (ULONG_PTR)Mdl->StartVa) ? APC_LEVEL : DISPATCH_LEVEL))
+    if (KeGetCurrentIrql() > (user || MiIsPagedPool((ULONG_PTR)Mdl->StartVa) ? APC_LEVEL : DISPATCH_LEVEL))
     {
         VfCheck(FALSE, 0x70, KeGetCurrentIrql(), (ULONG_PTR)Mdl, (ULONG_PTR)Mode);
         KeBugCheckEx(IRQL_NOT_LESS_OR_EQUAL, (ULONG_PTR)Mdl->StartVa, KeGetCurrentIrql(), write, (ULONG_PTR)Caller);

@@ -62,6 +62,7 @@
 #define MI_BUGCHECK_HAS_LOCKED_PAGES 0x76
 #define MI_BUGCHECK_BAD_POOL_CALLER 0xC2
 #define MI_BUGCHECK_BAD_POOL_HEADER 0x19
+#define MI_BUGCHECK_SPECIAL_POOL 0xC1
 #define MI_BUGCHECK_PARTIAL_MDL 0x12E
 
 /* ---- page-table entries (the drawing of the formats is in pte.c) ---- */
@@ -347,6 +348,9 @@ typedef enum _MI_RECORD_KIND
     MiRecordPoolPage,  /* one page of small blocks */
     MiRecordPoolPages, /* one block of whole pages; its second record has tag and size */
     MiRecordSectionView,
+    MiRecordSpecial,      /* one page of special pool; its second record as above */
+    MiRecordSpecialFreed, /* in the first record and in the page's entry: who freed it */
+    MiRecordTrimmed,      /* in a page's own entry: pageable.c has the format */
 } MI_RECORD_KIND;
 
 #define MI_RECORD_MAX_PAGES ((1u << 22) - 1)
@@ -387,6 +391,12 @@ static inline PVOID MiRegionVa(const MI_REGION *Region, ULONG Index)
 }
 
 extern MI_REGION MiSystemPtes, MiNonPagedRegion, MiPagedRegion, MiImageRegion;
+extern MI_REGION MiSpecialRegion, MiSpecialPagedRegion; /* of no pages unless special pool is on */
+
+static inline BOOLEAN MiIsPagedPool(ULONG_PTR Va)
+{
+    return MiInRegion(&MiPagedRegion, Va) || MiInRegion(&MiSpecialPagedRegion, Va);
+}
 
 VOID MiInitializeRegion(MI_REGION *Region, ULONG_PTR Base, ULONG Pages);
 /**
@@ -417,6 +427,53 @@ VOID MiInitializePool(ULONG64 Cookie);
 /** ExAllocatePoolWithTag(NonPagedPoolNx) on behalf of somebody else, who will be named if the block is left. */
 PVOID MiAllocatePoolFor(PVOID Caller, SIZE_T Size, ULONG Tag);
 ULONG MiPoolTagOf(PVOID Address);
+VOID MiInitializeSpecialPool(ULONG Pages); /* Pages: of addresses, for each of the two kinds */
+VOID MiSpecialPoolFault(ULONG_PTR Va, ULONG_PTR Access, ULONG_PTR Pc);
+VOID MiReportSpecialPool(VOID);
+
+/* ---- kernel memory that can leave (pageable.c), and that is hidden from drivers (forceirql.c) ---- */
+
+typedef struct _MI_PAGEABLE_SECTION MI_PAGEABLE_SECTION;
+
+extern BOOLEAN MiPageable; /* some mode of the verifier takes pages of it away */
+VOID MiInitializePageable(VOID);
+/** Keeps entries of pageable kernel memory as they are while pages behind them are looked up. <= DISPATCH_LEVEL. */
+KIRQL MiLockPageable(VOID);
+VOID MiUnlockPageable(KIRQL Irql);
+/**
+ * TRUE if the address had a page that was trimmed: it is back, try again. FALSE: it is there, or was never pageable.
+ * <= APC_LEVEL; above, only for a page that nobody has sent to the page file (else bug check 7A if memory is short).
+ */
+BOOLEAN MiBringBackKernelPage(ULONG_PTR Va);
+/** Takes one in eight of the resident pages of one part of paged pool, and of all pageable sections. */
+VOID MiTrimKernel(VOID);
+/** Takes the pages of all pageable sections out of reach; they stay in memory. <= DISPATCH_LEVEL. */
+VOID MiTrimSections(VOID);
+VOID MiForgetSections(PVOID Base, SIZE_T Size, BOOLEAN WholeOnly); /* those that begin in the range */
+MI_PAGEABLE_SECTION *MiFindPageableSection(PVOID AddressOrHandle);
+VOID MiLockSection(MI_PAGEABLE_SECTION *Section, BOOLEAN Lock);
+VOID MiReportPageable(VOID);
+ULONG64 MiTakePageableEntry(PMMPTE Entry, ULONG64 Leave);
+
+/**
+ * Empties an entry of kernel memory that may be pageable. Returns what it held: a valid entry, whose page is now the
+ * caller's to release; or no valid one, and nothing is left to do.
+ */
+static inline ULONG64 MiTakeKernelEntry(PMMPTE Entry, ULONG64 Leave)
+{
+    return MiPageable ? MiTakePageableEntry(Entry, Leave)
+                      : (ULONG64)InterlockedExchange64((volatile LONG64 *)Entry, (LONG64)Leave);
+}
+
+VOID MiInitializeForceIrql(VOID);
+VOID MiShowPageable(VOID); /* ends this processor's hiding. < DISPATCH_LEVEL */
+/** For a fault: TRUE if the address was only hidden and may be seen now. */
+BOOLEAN MiShowForFault(ULONG_PTR Va);
+BOOLEAN MiIsHidden(ULONG_PTR Va);
+/** TRUE if this thread is inside the pool's own code: its headers are in paged pool, under a lock at DISPATCH_LEVEL. */
+BOOLEAN MiOwnsPagedPool(VOID);
+/** TRUE for one in so many calls; always for 1. For others than 1 the trimmer's thread only. */
+BOOLEAN MiChosenToTrim(ULONG OneIn);
 
 /* ---- MDLs ---- */
 
@@ -566,6 +623,7 @@ SIZE_T MiPageFileSize(VOID);                               /* pages */
 BOOLEAN MiIsPageZero(PFN_NUMBER Pfn);
 VOID MiInitializeTrimmer(VOID);
 VOID MiNotifyTrimmer(VOID);                                /* wakes it if free pages run low */
+#define MI_MEMORY_RETRIES 200 /* times MiWaitForPages before giving up: a second */
 VOID MiWaitForPages(VOID); /* wakes the trimmer and gives it time. <= APC_LEVEL, no lock held */
 
 /* ---- sections ---- */

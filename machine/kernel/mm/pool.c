@@ -336,10 +336,18 @@ static VOID MipInitializeOne(ULONG Index, MI_REGION *Region, ULONG64 Bits, BOOLE
     }
 }
 
+BOOLEAN MiOwnsPagedPool(VOID)
+{
+    return *(volatile KSPIN_LOCK *)&MiPools[MiPoolPaged].Lock == ((KSPIN_LOCK)KiCurrentThread() | 1);
+}
+
 VOID MiInitializePool(ULONG64 Cookie)
 {
+    /* What is hidden by loading CR3 must not be global. */
+    ULONG64 paged = MI_PTE_KERNEL & ~(MmForceIrql ? MI_PTE_GLOBAL : 0);
+
     MipCookie = Cookie;
     MipInitializeOne(MiPoolNonPaged, &MiNonPagedRegion, MI_PTE_KERNEL, FALSE);
     MipInitializeOne(MiPoolExecutable, &MiNonPagedRegion, MI_PTE_KERNEL & ~MI_PTE_NX, FALSE);
-    MipInitializeOne(MiPoolPaged, &MiPagedRegion, MI_PTE_KERNEL, TRUE);
+    MipInitializeOne(MiPoolPaged, &MiPagedRegion, paged, TRUE);
 }

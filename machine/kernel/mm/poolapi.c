@@ -14,7 +14,6 @@
 #define MI_POOL_TYPE_ZERO 1024
 
 #define MI_DEFAULT_TAG 'enoN'
-#define MI_CACHE_LINE 64
 
 static BOOLEAN MipIrqlAllows(const MI_POOL *Pool)
 {
@@ -56,6 +55,10 @@ static PVOID MipAllocate(MI_REQUEST *Request)
     if (!MipIrqlAllows(Request->Pool) && KeGetCurrentIrql() != HIGH_LEVEL)
     {
         VfCheck(FALSE, Request->Pool->Paged ? 0x01 : 0x02, KeGetCurrentIrql(), Request->Pool->Index, Request->Size);
+        if (driver && MiSpecialPool)
+        {
+            KeBugCheckEx(MI_BUGCHECK_SPECIAL_POOL, KeGetCurrentIrql(), Request->Pool->Paged, Request->Size, 0x30);
+        }
         KeBugCheckEx(MI_BUGCHECK_BAD_POOL_CALLER, 8, KeGetCurrentIrql(), Request->Pool->Paged, Request->Size);
     }
     if (driver)
@@ -72,7 +75,11 @@ static PVOID MipAllocate(MI_REQUEST *Request)
     }
     else
     {
-        block = Request->CacheAligned ? MipAllocateAligned(Request) : MiAllocateBlock(Request);
+        block = driver && MiSpecialPool ? MiAllocateSpecial(Request) : NULL;
+        if (block == NULL)
+        {
+            block = Request->CacheAligned ? MipAllocateAligned(Request) : MiAllocateBlock(Request);
+        }
     }
     if (driver && block != NULL)
     {
@@ -81,10 +88,10 @@ static PVOID MipAllocate(MI_REQUEST *Request)
     return block;
 }
 
-static PVOID MipAllocateByType(POOL_TYPE PoolType, SIZE_T Size, ULONG Tag, PVOID Caller)
+static PVOID MipAllocatePlaced(POOL_TYPE PoolType, SIZE_T Size, ULONG Tag, PVOID Caller, MI_SPECIAL_PLACE Special)
 {
     ULONG type = (ULONG)PoolType;
-    MI_REQUEST request = {.Size = Size, .Tag = Tag, .Caller = Caller};
+    MI_REQUEST request = {.Size = Size, .Tag = Tag, .Caller = Caller, .Special = (UCHAR)Special};
     PVOID block;
 
     if (type & MI_POOL_TYPE_PAGED)
@@ -110,6 +117,11 @@ static PVOID MipAllocateByType(POOL_TYPE PoolType, SIZE_T Size, ULONG Tag, PVOID
         ExRaiseStatus(STATUS_INSUFFICIENT_RESOURCES);
     }
     return block;
+}
+
+static PVOID MipAllocateByType(POOL_TYPE PoolType, SIZE_T Size, ULONG Tag, PVOID Caller)
+{
+    return MipAllocatePlaced(PoolType, Size, Tag, Caller, MiSpecialDefault);
 }
 
 PVOID MiAllocatePoolFor(PVOID Caller, SIZE_T Size, ULONG Tag)
@@ -147,17 +159,22 @@ PVOID NTAPI ExAllocatePool(_In_ POOL_TYPE PoolType, _In_ SIZE_T NumberOfBytes)
 }
 
 /**
- * ExAllocatePoolWithTag; Priority says how dear the request is when memory is short.
+ * ExAllocatePoolWithTag; Priority says how dear the request is when memory is short, and with XxxSpecialPoolOverrun or
+ * XxxSpecialPoolUnderrun at which end of its page the block lies if it comes from special pool.
  */
 PVOID NTAPI ExAllocatePoolWithTagPriority(_In_ POOL_TYPE PoolType, _In_ SIZE_T NumberOfBytes, _In_ ULONG Tag,
                                           _In_ EX_POOL_PRIORITY Priority)
 {
+    MI_SPECIAL_PLACE place = (Priority & 8) == 0 ? MiSpecialDefault
+                             : (Priority & 1)    ? MiSpecialUnderrun
+                                                 : MiSpecialOverrun;
+
     /* Low priority leaves the last pages to those who cannot do without. */
     if ((Priority & ~9) == LowPoolPriority && MiFreePageCount < (LONG64)MiTotalPages / 64)
     {
         return NULL;
     }
-    return MipAllocateByType(PoolType, NumberOfBytes, Tag, __builtin_return_address(0));
+    return MipAllocatePlaced(PoolType, NumberOfBytes, Tag, __builtin_return_address(0), place);
 }
 
 /**
@@ -257,7 +274,7 @@ PVOID NTAPI ExAllocatePool3(_In_ ULONG64 Flags, _In_ SIZE_T NumberOfBytes, _In_ 
     return MipAllocateByFlags(Flags, NumberOfBytes, Tag, __builtin_return_address(0));
 }
 
-static VOID MipFree(PVOID Address, ULONG Tag)
+static VOID MipFree(PVOID Address, ULONG Tag, PVOID Caller)
 {
     MI_FOUND found;
 
@@ -265,6 +282,10 @@ static VOID MipFree(PVOID Address, ULONG Tag)
     if (!MipIrqlAllows(found.Pool) && KeGetCurrentIrql() != HIGH_LEVEL)
     {
         VfCheck(FALSE, found.Pool->Paged ? 0x11 : 0x12, KeGetCurrentIrql(), found.Pool->Paged, (ULONG_PTR)Address);
+        if (found.Special)
+        {
+            KeBugCheckEx(MI_BUGCHECK_SPECIAL_POOL, KeGetCurrentIrql(), found.Pool->Paged, (ULONG_PTR)Address, 0x31);
+        }
         KeBugCheckEx(MI_BUGCHECK_BAD_POOL_CALLER, 9, KeGetCurrentIrql(), found.Pool->Paged, (ULONG_PTR)Address);
     }
     if (Tag != 0 && Tag != found.Tag)
@@ -279,7 +300,12 @@ static VOID MipFree(PVOID Address, ULONG Tag)
     {
         VfGive(VfPool, Address, NULL);
     }
-    if (found.Block != NULL)
+    VfForgetLocks(Address, found.Size);
+    if (found.Special)
+    {
+        MiFreeSpecial(Address, &found, Caller);
+    }
+    else if (found.Block != NULL)
     {
         MiCheckSlack(found.Block);
         MiFreeBlock(found.Pool, found.Block);
@@ -296,17 +322,17 @@ static VOID MipFree(PVOID Address, ULONG Tag)
  * @param P    from ExAllocatePool*, ExAllocatePool2, ExAllocatePool3; also what MM documents as freed this way
  * @param Tag  the tag of the allocation, or 0
  * IRQL <= DISPATCH_LEVEL (paged pool <= APC_LEVEL). Anything else than a live block with this tag is a bug check:
- * C2/7 freed already, C2/9 IRQL, C2/A tag, C2/40-48 never pool, 19/20 and 19/21 written over.
+ * C2/7 freed already, C2/9 IRQL, C2/A tag, C2/40-48 never pool, 19/20 and 19/21 written over; C1 in special pool.
  */
 VOID NTAPI ExFreePoolWithTag(_In_ PVOID P, _In_ ULONG Tag)
 {
-    MipFree(P, Tag);
+    MipFree(P, Tag, __builtin_return_address(0));
 }
 
 /** ExFreePoolWithTag for any tag. */
 VOID NTAPI ExFreePool(_In_ PVOID P)
 {
-    MipFree(P, 0);
+    MipFree(P, 0, __builtin_return_address(0));
 }
 
 /** ExFreePoolWithTag; no extended parameters exist for freeing. */
@@ -316,7 +342,7 @@ VOID NTAPI ExFreePool2(_In_ PVOID P, _In_ ULONG Tag,
 {
     UNREFERENCED_PARAMETER(ExtendedParameters);
     UNREFERENCED_PARAMETER(ExtendedParametersCount);
-    MipFree(P, Tag);
+    MipFree(P, Tag, __builtin_return_address(0));
 }
 
 /** Size in bytes and charged process of a pool block. No process is charged here. IRQL <= DISPATCH_LEVEL. */

@@ -27,6 +27,7 @@ C_ASSERT(sizeof(MI_BLOCK) == 16);
 #define MI_UNIT 16
 #define MI_PAGE_UNITS (PAGE_SIZE / MI_UNIT)
 #define MI_LARGEST_BLOCK (PAGE_SIZE - MI_UNIT)
+#define MI_CACHE_LINE 64
 #define MI_SLACK_FILL 0xA7
 #define MI_SPARE_PAGES 8
 
@@ -55,7 +56,11 @@ typedef struct _MI_REQUEST
     BOOLEAN Zero;
     BOOLEAN CacheAligned;
     BOOLEAN MustSucceed; /* not refused by the simulation of low resources */
+    UCHAR Special; /* MI_SPECIAL_PLACE */
 } MI_REQUEST;
+
+/* Where a block lies in its page of special pool; the caller may prefer one (EX_POOL_PRIORITY). */
+typedef enum _MI_SPECIAL_PLACE { MiSpecialDefault, MiSpecialOverrun, MiSpecialUnderrun } MI_SPECIAL_PLACE;
 
 /* What a pointer turned out to be. */
 typedef struct _MI_FOUND
@@ -67,6 +72,7 @@ typedef struct _MI_FOUND
     PMI_BLOCK Block;  /* NULL: whole pages */
     ULONG Pages;
     BOOLEAN Driver;
+    BOOLEAN Special;  /* on a page of special pool */
 } MI_FOUND;
 
 PVOID MiAllocateBlock(const MI_REQUEST *Request);
@@ -80,9 +86,24 @@ VOID MiFreePoolPages(MI_POOL *Pool, PVOID Address, ULONG Pages);
 
 VOID MiFindPoolBlock(PVOID Address, MI_FOUND *Found); /* bug check if it is no allocated block */
 BOOLEAN MiIsDriverCode(PVOID Address);
+/** What the two records before a range of pages say. */
+VOID MiFoundPages(MI_REGION *Region, ULONG Index, ULONG64 Record, MI_FOUND *Found);
+/** A tag as four printable characters. Text has room for 5. */
+VOID MiTagText(ULONG Tag, PCHAR Text);
+
+/* ---- special pool (specialpool.c) ---- */
+
+extern BOOLEAN MiSpecialPool; /* the mode is on */
+/** A block on a page of its own for a request of at most MI_LARGEST_BLOCK bytes; NULL: no room, use ordinary pool. */
+PVOID MiAllocateSpecial(const MI_REQUEST *Request);
+BOOLEAN MiIsSpecialPool(PVOID Address);
+PVOID MiSpecialBlock(const MI_REGION *Region, ULONG Index); /* where the block of a live page begins */
+VOID MiFindSpecial(PVOID Address, MI_FOUND *Found);
+VOID MiFreeSpecial(PVOID Address, const MI_FOUND *Found, PVOID Caller);
 
 /* Second record of a block of whole pages: tag, unused bytes of the last page, pool, whose. */
 static inline ULONG64 MiMakePoolRecord(ULONG Tag, ULONG Slack, ULONG Pool, BOOLEAN Driver)
 {
     return ((ULONG64)Tag << 32) | ((ULONG64)Slack << 8) | ((ULONG64)Driver << 7) | ((ULONG64)Pool << 5);
 }
+#define MI_RECORD_SLACK(Record) ((ULONG)((Record) >> 8) & 0x1FFF)

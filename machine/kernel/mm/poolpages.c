@@ -43,10 +43,11 @@ PVOID MiAllocatePoolPages(const MI_REQUEST *Request)
     {
         for (ULONG i = 0; i < mapped; i++) /* never touched: nothing to flush */
         {
-            PMMPTE entry = MiRegionPte(pool->Region, index + i);
-            PFN_NUMBER page = MI_PTE_PFN(*entry);
-            *entry = 0;
-            MiReleasePage(page);
+            ULONG64 entry = MiTakeKernelEntry(MiRegionPte(pool->Region, index + i), 0);
+            if (entry & MI_PTE_VALID)
+            {
+                MiReleasePage(MI_PTE_PFN(entry));
+            }
         }
         MiReturnRange(pool->Region, index, (ULONG)pages, 2);
         return NULL;
@@ -96,21 +97,24 @@ VOID MiFreePoolPages(MI_POOL *Pool, PVOID Address, ULONG Pages)
     {
         PFN_NUMBER chunk[64];
         ULONG now = min(Pages - done, (ULONG)RTL_NUMBER_OF(chunk));
+        ULONG resident = 0;
         for (ULONG i = 0; i < now; i++)
         {
-            PMMPTE entry = MiRegionPte(Pool->Region, index + done + i);
-            chunk[i] = MI_PTE_PFN(*entry);
-            *entry = 0;
+            ULONG64 entry = MiTakeKernelEntry(MiRegionPte(Pool->Region, index + done + i), 0);
+            if (entry & MI_PTE_VALID)
+            {
+                chunk[resident++] = MI_PTE_PFN(entry);
+            }
         }
         KeFlushTb(NULL, MiRegionVa(Pool->Region, index + done), now);
-        MiReleasePages(chunk, now);
+        MiReleasePages(chunk, resident);
         done += now;
     }
     *MiRegionPte(Pool->Region, index - 2) = 0;
     MiReturnRange(Pool->Region, index, Pages, 2);
 }
 
-static VOID MipFoundPages(MI_REGION *Region, ULONG Index, ULONG64 Record, MI_FOUND *Found)
+VOID MiFoundPages(MI_REGION *Region, ULONG Index, ULONG64 Record, MI_FOUND *Found)
 {
     ULONG64 second = *MiRegionPte(Region, Index - 2);
 
@@ -121,6 +125,7 @@ static VOID MipFoundPages(MI_REGION *Region, ULONG Index, ULONG64 Record, MI_FOU
     Found->Size = ((SIZE_T)Found->Pages << PAGE_SHIFT) - ((second >> 8) & 0x1FFF);
     Found->Block = NULL;
     Found->Driver = (second & 0x80) != 0;
+    Found->Special = MiRecordKind(Record) == MiRecordSpecial;
 }
 
 static VOID MipFoundBlock(PMI_BLOCK Block, MI_FOUND *Found)
@@ -132,6 +137,7 @@ static VOID MipFoundBlock(PMI_BLOCK Block, MI_FOUND *Found)
     Found->Size = Block->Units * MI_UNIT - sizeof(MI_BLOCK) - Block->Slack;
     Found->Block = Block;
     Found->Driver = (Block->Flags & MI_BLOCK_DRIVER) != 0;
+    Found->Special = FALSE;
 }
 
 VOID MiFindPoolBlock(PVOID Address, MI_FOUND *Found)
@@ -146,6 +152,11 @@ VOID MiFindPoolBlock(PVOID Address, MI_FOUND *Found)
     {
         KeBugCheckEx(MI_BUGCHECK_BAD_POOL_CALLER, 0x40, va, (ULONG_PTR)MM_SYSTEM_RANGE_START, 0);
     }
+    if (region == NULL && MiIsSpecialPool(Address))
+    {
+        MiFindSpecial(Address, Found);
+        return;
+    }
     if (region == NULL)
     {
         KeBugCheckEx(MI_BUGCHECK_BAD_POOL_CALLER, 0x42, va, 0, 0);
@@ -153,7 +164,7 @@ VOID MiFindPoolBlock(PVOID Address, MI_FOUND *Found)
     record = MiFindRecord(region, va & ~(ULONG_PTR)(PAGE_SIZE - 1));
     if (MiRecordKind(record) == MiRecordPoolPages && (va & (PAGE_SIZE - 1)) == 0)
     {
-        MipFoundPages(region, MiRegionIndex(region, va), record, Found);
+        MiFoundPages(region, MiRegionIndex(region, va), record, Found);
         return;
     }
     if (MiRecordKind(record) != MiRecordPoolPage || (va & (PAGE_SIZE - 1)) == 0)
@@ -190,6 +201,12 @@ static VOID MipVisitPage(PVOID Page, PMI_POOL_VISITOR Visitor, PVOID Context)
     }
 }
 
+/* A page of blocks that is being made has none yet; one that was trimmed comes back when it is looked at. */
+static BOOLEAN MipHasPage(ULONG64 Entry)
+{
+    return (Entry & MI_PTE_VALID) != 0 || MiRecordKind(Entry) == MiRecordTrimmed;
+}
+
 /* The machine is quiet, or the caller can live with a count that is out of date by the time it is read. */
 static VOID MipVisitRegion(MI_REGION *Region, PMI_POOL_VISITOR Visitor, PVOID Context)
 {
@@ -203,17 +220,35 @@ static VOID MipVisitRegion(MI_REGION *Region, PMI_POOL_VISITOR Visitor, PVOID Co
             continue;
         }
         record = *MiRegionPte(Region, i++);
-        if (MiRecordKind(record) == MiRecordPoolPages)
+        if (MiRecordKind(record) == MiRecordPoolPages || MiRecordKind(record) == MiRecordSpecial)
         {
-            MipFoundPages(Region, i, record, &found);
-            Visitor(&found, MiRegionVa(Region, i), Context);
+            MiFoundPages(Region, i, record, &found);
+            Visitor(&found, found.Special ? MiSpecialBlock(Region, i) : MiRegionVa(Region, i), Context);
             i += found.Pages;
         }
-        else if (MiRecordKind(record) == MiRecordPoolPage && (*MiRegionPte(Region, i) & MI_PTE_VALID))
+        else if (MiRecordKind(record) == MiRecordPoolPage && MipHasPage(*MiRegionPte(Region, i)))
         {
             MipVisitPage(MiRegionVa(Region, i++), Visitor, Context);
         }
     }
+}
+
+VOID MiTagText(ULONG Tag, PCHAR Text)
+{
+    for (ULONG i = 0; i < 4; i++)
+    {
+        UCHAR letter = (UCHAR)(Tag >> (8 * i));
+        Text[i] = letter >= 0x20 && letter < 0x7F ? (CHAR)letter : '.';
+    }
+    Text[4] = 0;
+}
+
+static VOID MipVisitAll(PMI_POOL_VISITOR Visitor, PVOID Context)
+{
+    MipVisitRegion(&MiNonPagedRegion, Visitor, Context);
+    MipVisitRegion(&MiPagedRegion, Visitor, Context);
+    MipVisitRegion(&MiSpecialRegion, Visitor, Context); /* of no pages unless the mode is on */
+    MipVisitRegion(&MiSpecialPagedRegion, Visitor, Context);
 }
 
 static VOID MipPrintBlock(const MI_FOUND *Found, PVOID Address, PVOID Context)
@@ -226,20 +261,14 @@ static VOID MipPrintBlock(const MI_FOUND *Found, PVOID Address, PVOID Context)
     {
         return;
     }
-    for (ULONG i = 0; i < 4; i++)
-    {
-        UCHAR letter = (UCHAR)(Found->Tag >> (8 * i));
-        tag[i] = letter >= 0x20 && letter < 0x7F ? (CHAR)letter : '.';
-    }
-    tag[4] = 0;
+    MiTagText(Found->Tag, tag);
     HalPrint(HalStreamError, "pool left: %p, %Iu bytes, %s, tag '%s', allocated by %s\n", Address, Found->Size,
              Found->Pool->Paged ? "paged" : "nonpaged", tag, LdrFormatAddress(Found->Caller, caller, sizeof(caller)));
 }
 
 VOID MmPrintLeftoverPool(VOID)
 {
-    MipVisitRegion(&MiNonPagedRegion, MipPrintBlock, NULL);
-    MipVisitRegion(&MiPagedRegion, MipPrintBlock, NULL);
+    MipVisitAll(MipPrintBlock, NULL);
 }
 
 typedef struct _MI_POOL_COUNT
@@ -273,8 +302,7 @@ LONG64 MmCountImagePool(PVOID Base, SIZE_T Size, PLONG64 Bytes)
 {
     MI_POOL_COUNT count = {(ULONG_PTR)Base, Size, 0, 0};
 
-    MipVisitRegion(&MiNonPagedRegion, MipCountBlock, &count);
-    MipVisitRegion(&MiPagedRegion, MipCountBlock, &count);
+    MipVisitAll(MipCountBlock, &count);
     *Bytes = count.Bytes;
     return count.Blocks;
 }

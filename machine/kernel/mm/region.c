@@ -250,10 +250,11 @@ PVOID MiAllocateMapped(MI_REGION *Region, ULONG Pages, MI_RECORD_KIND Kind, ULON
     {
         for (ULONG i = 0; i < mapped; i++) /* nobody has touched these addresses: nothing to flush */
         {
-            PMMPTE entry = MiRegionPte(Region, index + i);
-            PFN_NUMBER page = MI_PTE_PFN(*entry);
-            *entry = 0;
-            MiReleasePage(page);
+            ULONG64 entry = MiTakeKernelEntry(MiRegionPte(Region, index + i), 0);
+            if (entry & MI_PTE_VALID)
+            {
+                MiReleasePage(MI_PTE_PFN(entry));
+            }
         }
         *MiRegionPte(Region, index - 1) = 0;
         MiReturnRange(Region, index, Pages, 1);
@@ -275,7 +276,7 @@ VOID MiFreeMapped(MI_REGION *Region, PVOID Va, ULONG Pages)
         ULONG first = done;
         for (; done < Pages && now < RTL_NUMBER_OF(chunk); done++)
         {
-            ULONG64 old = (ULONG64)InterlockedExchange64((volatile LONG64 *)MiRegionPte(Region, index + done), 0);
+            ULONG64 old = MiTakeKernelEntry(MiRegionPte(Region, index + done), 0);
             if (old & MI_PTE_VALID)
             {
                 chunk[now++] = MI_PTE_PFN(old);

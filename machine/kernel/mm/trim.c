@@ -94,10 +94,12 @@ static BOOLEAN MipMayTrim(ULONG64 Entry)
     return MI_LOCKS(counts) == 0 && ((Entry & MI_PTE_SHARED) || MI_REFERENCES(counts) == 1);
 }
 
-/* Random enough to surprise code that did not lock; not a secret. */
-static BOOLEAN MipChosen(ULONG OneIn)
+/* Random enough to surprise code that did not lock; not a secret, and the same for the same --seed. */
+static ULONG64 MipRandomState;
+
+BOOLEAN MiChosenToTrim(ULONG OneIn)
 {
-    static ULONG64 state = 88172645463325252ULL; /* the trimmer thread's alone: others take every page */
+    ULONG64 state = MipRandomState; /* the trimmer thread's alone: others take every page */
 
     if (OneIn <= 1)
     {
@@ -106,6 +108,7 @@ static BOOLEAN MipChosen(ULONG OneIn)
     state ^= state << 13;
     state ^= state >> 7;
     state ^= state << 17;
+    MipRandomState = state;
     return state % OneIn == 0;
 }
 
@@ -131,7 +134,7 @@ static SIZE_T MipTrim(PEPROCESS Process, SIZE_T Wanted, BOOLEAN Unused, ULONG On
         for (ULONG_PTR stop = min(MI_HIGHEST_USER_PAGE, page | 511); page <= stop; page++, entry++)
         {
             ULONG64 old = *entry;
-            if (!MipMayTrim(old) || !MipChosen(OneIn))
+            if (!MipMayTrim(old) || !MiChosenToTrim(OneIn))
             {
                 continue;
             }
@@ -213,6 +216,7 @@ static VOID NTAPI MipTrimmerThread(PVOID Context)
         if (pressure)
         {
             MipTrimAll(FALSE, 8);
+            MiTrimKernel();
         }
         if (MipIsShort())
         {
@@ -230,6 +234,8 @@ VOID MiInitializeTrimmer(VOID)
     HANDLE thread;
     NTSTATUS status;
 
+    MipRandomState = 88172645463325252ULL ^ (VfOptionValue("seed", 0) * 0x9E3779B97F4A7C15ULL);
+    MipRandomState += MipRandomState == 0; /* the one state that stays as it is */
     KeInitializeEvent(&MipPagesWanted, SynchronizationEvent, FALSE);
     status = PsCreateSystemThread(&thread, THREAD_ALL_ACCESS, NULL, NULL, NULL, MipTrimmerThread, NULL);
     if (!NT_SUCCESS(status))

@@ -150,12 +150,24 @@ VOID VfReport(VOID)
     }
 }
 
+BOOLEAN VfOptionIs(PCSTR Name, PCSTR Value)
+{
+    PCSTR value;
+    SIZE_T length;
+
+    return VfpFind(Name, &value, &length) && length == strlen(Value) && memcmp(value, Value, length) == 0;
+}
+
 VOID VfInitialize(PCSTR Configuration, SIZE_T Length)
 {
     VfpConfiguration = Configuration;
     VfpConfigurationLength = Length;
     VfpOptions[VfTrackLockedPages] = !VfOptionGiven("notrack");
     VfpOptions[VfChecks] = !VfOptionGiven("noverifier");
+    VfpOptions[VfIoChecks] = VfpOptions[VfChecks] && !VfOptionGiven("noio");
+    VfpOptions[VfSpecialPool] = VfOptionGiven("specialpool");
+    VfpOptions[VfForceIrql] = VfOptionGiven("forceirql");
+    VfpOptions[VfDeadlock] = VfOptionGiven("deadlock");
     VfpOptions[VfTrimPressure] = VfOptionGiven("trim");
     VfpOptions[VfVerbose] = VfOptionGiven("verbose");
     for (ULONG i = 0; i < RTL_NUMBER_OF(VfpModes); i++)
