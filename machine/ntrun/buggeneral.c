@@ -124,6 +124,9 @@ const BUG_WORDS BugGeneralWords[] = {
     {0x7E, 0x80000003, BREAK_POINT,
      {"s:exception", "p:instruction", "p:exception record", "p:context record"},
      BREAK_ADVICE},
+    {0x7A, BUG_ANY_KIND, "A page of pageable kernel memory could not be brought back: memory is used up.",
+     {"x:kind", "s:status", "p:entry", "p:address"},
+     "Run with more --memory, or without --verify trim."},
     {0x7E, BUG_ANY_KIND, "Nobody handled an exception in a system thread.",
      {"s:exception", "p:instruction", "p:exception record", "p:context record"},
      "DriverEntry, DriverUnload, work items and a driver's threads run there. Look at the line at the top of the "
@@ -152,6 +155,11 @@ const BUG_WORDS BugGeneralWords[] = {
      {"p:address", "x:page table entry", "p:trap frame", "x:type"},
      "Code, a constant, or a view mapped with MdlMappingNoWrite: lock for IoWriteAccess and map without it if "
      "writing is meant."},
+    {0xC1, BUG_ANY_KIND, "Special pool found the bytes around a block overwritten, or a wrong address freed.",
+     {"p:address freed", "x:by kind: address of the damage, or bytes asked for", "x:by kind", "x:kind"},
+     "Kind 20: not allocated, or freed twice. 21, 22: an address behind or before the block's start. 23: written before "
+     "the block; --verify special-pool:underrun stops at that instruction. 24: written behind it. 30, 31: allocated or "
+     "freed at a wrong IRQL, which parameter 1 is. 32: one single bit is wrong."},
     {0xC5, BUG_ANY_KIND, "The kernel found a damaged pool list.",
      {FAULT_IRQL},
      "Somebody wrote past a block, or to a freed one. Special pool finds the instruction."},
@@ -171,6 +179,14 @@ const BUG_WORDS BugGeneralWords[] = {
     {0xD0, BUG_ANY_KIND, "The kernel found a damaged pool list.",
      {FAULT_IRQL},
      "Somebody wrote past a block, or to a freed one. Special pool finds the instruction."},
+    {0xCC, BUG_ANY_KIND, "The kernel touched pool that a driver has freed.", {"p:address touched", "a:access", "p:instruction", NULL},
+     "The line before this screen tells who freed the block. What was handed to the kernel that refers to it?"},
+    {0xCD, BUG_ANY_KIND, "The kernel touched memory outside a block of pool.", {"p:address touched", "a:access", "p:instruction", NULL},
+     "A driver passed a length, or a structure, that is larger than its block."},
+    {0xD5, BUG_ANY_KIND, "A driver touched pool that was freed.", {"p:address touched", "a:access", "p:instruction", NULL},
+     "The line before this screen tells who allocated and who freed the block."},
+    {0xD6, BUG_ANY_KIND, "A driver touched memory outside a block of pool.", {"p:address touched", "a:access", "p:instruction", NULL},
+     "The line before this screen tells whose block it is, and its size."},
     {0xD1, BUG_ANY_KIND, "A driver touched memory that is not there, or paged out, at DISPATCH_LEVEL or above.",
      {FAULT_IRQL},
      "User memory that is not locked and mapped, paged pool, pageable code, a stale pointer: none may be touched "

@@ -208,6 +208,15 @@ static void MainOpenStandardStreams(void)
     }
 }
 
+static void MainHelp(void)
+{
+    TEXT modes = {0};
+
+    VerifyHelp(&modes);
+    printf("%s\nModes of --verify:\n%s", OptionsHelpText, TextString(&modes));
+    TextFree(&modes);
+}
+
 int main(int argc, char **argv)
 {
     OPTIONS options;
@@ -219,9 +228,7 @@ int main(int argc, char **argv)
     switch (OptionsParse(&options, argc, argv, &error))
     {
     case OptionsHelp:
-        fputs(OptionsHelpText, stdout);
-        VerifyHelp(&error);
-        printf("\nModes of --verify:\n%s", TextString(&error));
+        MainHelp();
         break;
     case OptionsVersion:
         puts("ntrun " NTRUN_VERSION);

@@ -142,6 +142,53 @@ static void TestHelp(void **State)
     OptionsFree(&options);
 }
 
+static void TestVerify(void **State)
+{
+    static const struct
+    {
+        const char *Words, *Settings;
+    } cases[] = {
+        {"p.exe", ""},
+        {"--verify|special-pool|p.exe", "specialpool "},
+        {"--verify=special-pool,special-pool:underrun|p.exe", "specialpool specialpool:underrun "}, /* the last counts */
+        {"--verify|trim|--verify|deadlock|p.exe", "trim deadlock "},
+        {"--verify|all|p.exe", "specialpool forceirql trim deadlock "},
+        {"--verify|track,io|p.exe", ""},
+        {"--verify|none|p.exe", "notrack noio noverifier "},
+        {"--verify|io,none|p.exe", "notrack "},
+        {"--verify|none,force-irql|p.exe", "forceirql notrack noio "},
+    };
+    static const char *const wrong[] = {"--verify|trims|p.exe", "--verify|trim,|p.exe", "--verify=|p.exe", "--verify|special-pool:|p.exe"};
+    char words[100];
+    OPTIONS options;
+
+    (void)State;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+    {
+        TEXT error = {0}, settings = {0};
+
+        strcpy(words, cases[i].Words);
+        assert_int_equal(Parse(&options, words, &error), OptionsRun);
+        for (size_t n = 0; n < options.Settings.Count; n++)
+        {
+            TextAppend(&settings, "%s ", options.Settings.Items[n]);
+        }
+        assert_string_equal(TextString(&settings), cases[i].Settings);
+        TextFree(&settings);
+        OptionsFree(&options);
+    }
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+    {
+        TEXT error = {0};
+
+        strcpy(words, wrong[i]);
+        assert_int_equal(Parse(&options, words, &error), OptionsWrong);
+        assert_non_null(strstr(TextString(&error), "special-pool, special-pool:underrun, force-irql"));
+        TextFree(&error);
+        OptionsFree(&options);
+    }
+}
+
 static void TestWrong(void **State)
 {
     static const struct
@@ -310,7 +357,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(TestDefaults),   cmocka_unit_test(TestEverything),         cmocka_unit_test(TestImplied),
-        cmocka_unit_test(TestFaults),
+        cmocka_unit_test(TestFaults),     cmocka_unit_test(TestVerify),
         cmocka_unit_test(TestHelp),       cmocka_unit_test(TestWrong),              cmocka_unit_test(TestBootConfig),
         cmocka_unit_test(TestBootConfigRefusals), cmocka_unit_test(TestQemuLine),
     };

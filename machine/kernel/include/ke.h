@@ -230,6 +230,11 @@ typedef struct _KE_USER_ENTRIES
 /** Supplied by PS for the current process; NULL before ntdll is mapped. */
 const KE_USER_ENTRIES *PsGetUserEntries(VOID);
 
+/**
+ * Makes writes of CR8 in a driver's code known to force-IRQL (inlineirql.c). The code is writable and does not run yet.
+ */
+VOID KePatchIrqlWrites(PUCHAR Code, SIZE_T Size);
+
 /** TRUE inside a DPC routine. Any IRQL. */
 BOOLEAN KeIsInDpc(VOID);
 

@@ -298,6 +298,8 @@ VOID KiFrameToContext(const KTRAP_FRAME *Frame, PCONTEXT Context);
 VOID KiContextToFrame(const CONTEXT *Context, PKTRAP_FRAME Frame, ULONG Flags, KPROCESSOR_MODE Mode);
 VOID KiDispatchException(PEXCEPTION_RECORD Record, PKTRAP_FRAME Frame, KPROCESSOR_MODE Mode, BOOLEAN FirstChance);
 VOID KiHandleFault(PKTRAP_FRAME Frame);
+ULONG64 KiRegister(const KTRAP_FRAME *Frame, ULONG Number); /* in the order of the instruction set: rax, rcx, ... */
+BOOLEAN KiEmulateIrqlWrite(PKTRAP_FRAME Frame);
 VOID KiRefineFault(PEXCEPTION_RECORD Record, const KTRAP_FRAME *Frame, BOOLEAN User);
 DECLSPEC_NORETURN VOID KiUnhandledKernelException(PEXCEPTION_RECORD Record, PCONTEXT Context);
 BOOLEAN KiIsServiceCopyFault(PKTRAP_FRAME Frame);

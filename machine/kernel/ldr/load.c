@@ -7,6 +7,7 @@
  * Everything up to the last step happens in writable memory; nothing of the image runs before it is protected.
  */
 #include "ex.h"
+#include "ke.h"
 #include "hal.h"
 #include "ldrp.h"
 #include "mm.h"
@@ -91,6 +92,28 @@ static NTSTATUS LdrpProtectSections(const LDR_MODULE *Module, const PE_IMAGE *Im
     return status;
 }
 
+/* Force-IRQL wants to see where the image's functions change the IRQL. */
+static VOID LdrpPatchFunctions(const PE_IMAGE *Image)
+{
+    const RUNTIME_FUNCTION *functions;
+    uint32_t rva, size;
+
+    if (!MmForceIrql || PeDirectory(Image, PE_DIRECTORY_EXCEPTION, &rva, &size) != PeOk ||
+        (functions = PeAt(Image, rva, size)) == NULL)
+    {
+        return;
+    }
+    for (ULONG i = 0; i < size / sizeof(*functions); i++)
+    {
+        ULONG begin = functions[i].BeginAddress;
+        PVOID code = functions[i].EndAddress > begin ? PeAt(Image, begin, functions[i].EndAddress - begin) : NULL;
+        if (code != NULL)
+        {
+            KePatchIrqlWrites(code, functions[i].EndAddress - begin);
+        }
+    }
+}
+
 /* Sections that Windows pages: those named PAGE*, and the export table. */
 static VOID LdrpPageSections(const LDR_MODULE *Module, const PE_IMAGE *Image)
 {
@@ -159,6 +182,7 @@ NTSTATUS LdrLoadImage(PCUNICODE_STRING FileName, const VOID *File, SIZE_T FileSi
     {
         goto Exit;
     }
+    LdrpPatchFunctions(&image);
     status = LdrpProtectSections(module, &image);
     if (!NT_SUCCESS(status))
     {

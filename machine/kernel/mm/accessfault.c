@@ -58,7 +58,7 @@ static NTSTATUS MipKernelFault(ULONG64 ErrorCode, PVOID Va, PVOID TrapFrame)
     {
         return MM_FAULT_AT_HIGH_IRQL;
     }
-    MiSpecialPoolFault((ULONG_PTR)Va, kind, pc);
+    MiSpecialPoolFault((ULONG_PTR)Va, kind == 2 ? 1 : kind, pc);
     KeBugCheckEx(MI_BUGCHECK_PAGE_FAULT, (ULONG_PTR)Va, kind, pc, MiIsPagedPool((ULONG_PTR)Va) ? 2 : 0);
 }
 

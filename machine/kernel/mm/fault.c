@@ -14,7 +14,6 @@
  */
 #include "mmp.h"
 
-
 ULONG MiPageProtection(PMMVAD Vad, ULONG_PTR Page, PMMPTE Entry)
 {
     ULONG64 value = Entry != NULL ? *Entry : 0;

@@ -12,8 +12,8 @@
  *   all other kernel   ) same tables             same tables
  *
  * Hiding begins when a driver raises, takes a spin lock, or is called as a DPC. It ends with the first access from below
- * DISPATCH_LEVEL that finds the memory gone (drivers lower the IRQL inline, by writing CR8, so that nobody sees the
- * moment), or with a switch to another process. The entries of paged pool are not global in this mode, so that loading
+ * DISPATCH_LEVEL that finds the memory gone, or with a switch to another process: so a lock that is taken and released
+ * without touching pageable memory costs one load of CR3 at most. The entries of paged pool are not global in this mode, so that loading
  * CR3 drops them.
  *
  * Pageable sections of drivers lie among others that are not, so they cannot be hidden by a top-level entry: their pages

@@ -4,8 +4,8 @@
  * is on. As on Windows, imports of drivers are bound to these when they are loaded; without a mode they are bound to
  * the routines themselves, and nothing of this costs anything.
  *
- * IRQLs and locks that drivers' headers handle inline (KeLowerIrql, KeInitializeSpinLock of the mingw-w64 headers) are
- * not seen.
+ * What drivers' headers do inline is not seen here: the initialization of spin locks, and changes of the IRQL, which
+ * inlineirql.c sees instead.
  */
 #include "locks.h"
 #include "mm.h"

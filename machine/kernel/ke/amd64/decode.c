@@ -95,7 +95,7 @@ static BOOLEAN KiIsPrivileged(const KI_CODE *Code)
     }
 }
 
-static ULONG64 KiRegister(const KTRAP_FRAME *Frame, ULONG Number)
+ULONG64 KiRegister(const KTRAP_FRAME *Frame, ULONG Number)
 {
     const ULONG64 values[16] = {Frame->Rax, Frame->Rcx, Frame->Rdx, Frame->Rbx, Frame->Rsp, Frame->Rbp,
                                 Frame->Rsi, Frame->Rdi, Frame->R8,  Frame->R9,  Frame->R10, Frame->R11,

@@ -163,6 +163,10 @@ VOID KiHandleFault(PKTRAP_FRAME Frame)
         KiSimpleFault(&record, STATUS_ARRAY_BOUNDS_EXCEEDED);
         break;
     case 6:
+        if (KiEmulateIrqlWrite(Frame))
+        {
+            return;
+        }
         KiSimpleFault(&record, STATUS_ILLEGAL_INSTRUCTION);
         break;
     case 11: case 12: case 13:
