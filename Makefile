@@ -3,11 +3,11 @@
 
 FILE ?= README.md
 .DEFAULT_GOAL := help
-.PHONY: help packages build run pictures test fidelity clean
+.PHONY: help packages build run pictures test fidelity clean bench-checks
 
 help: ## list the targets
 	@printf 'Isthmus: memory shared between Windows drivers and programs\n\n'
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)$$/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/  make \1\t\2/p' Makefile | expand -t 18
 
 packages: ## install the Debian packages that are missing
 	@packaging/install-packages
@@ -29,6 +29,9 @@ test: build ## all tests, native and in the machine
 
 fidelity: ## write docs/fidelity.md anew, from the tests
 	@docs/fidelity/generate
+
+bench-checks: build ## what the verifier's modes cost, in instructions
+	@bench/checks/run
 
 clean: ## remove what was built
 	@rm -rf build out

@@ -92,24 +92,18 @@ static NTSTATUS LdrpProtectSections(const LDR_MODULE *Module, const PE_IMAGE *Im
     return status;
 }
 
-/* Force-IRQL wants to see where the image's functions change the IRQL. */
-static VOID LdrpPatchFunctions(const PE_IMAGE *Image)
+/* Force-IRQL wants to see where the image's code changes the IRQL. (Not only functions of the exception directory: those
+   without a stack frame are not in it.) */
+static VOID LdrpPatchCode(const PE_IMAGE *Image)
 {
-    const RUNTIME_FUNCTION *functions;
-    uint32_t rva, size;
+    PE_SECTION section;
 
-    if (!MmForceIrql || PeDirectory(Image, PE_DIRECTORY_EXCEPTION, &rva, &size) != PeOk ||
-        (functions = PeAt(Image, rva, size)) == NULL)
+    for (unsigned i = 0; MmForceIrql && PeSection(Image, i, &section) == PeOk; i++)
     {
-        return;
-    }
-    for (ULONG i = 0; i < size / sizeof(*functions); i++)
-    {
-        ULONG begin = functions[i].BeginAddress;
-        PVOID code = functions[i].EndAddress > begin ? PeAt(Image, begin, functions[i].EndAddress - begin) : NULL;
+        PVOID code = (section.Characteristics & PE_SECTION_EXECUTE) ? PeAt(Image, section.Rva, section.VirtualSize) : NULL;
         if (code != NULL)
         {
-            KePatchIrqlWrites(code, functions[i].EndAddress - begin);
+            KePatchIrqlWrites(code, section.VirtualSize);
         }
     }
 }
@@ -182,7 +176,7 @@ NTSTATUS LdrLoadImage(PCUNICODE_STRING FileName, const VOID *File, SIZE_T FileSi
     {
         goto Exit;
     }
-    LdrpPatchFunctions(&image);
+    LdrpPatchCode(&image);
     status = LdrpProtectSections(module, &image);
     if (!NT_SUCCESS(status))
     {

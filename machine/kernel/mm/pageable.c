@@ -41,6 +41,7 @@ struct _MI_PAGEABLE_SECTION
 BOOLEAN MiPageable;
 static KSPIN_LOCK MipPageableLock;
 static MI_PAGEABLE_SECTION MipSections[MI_MAXIMUM_SECTIONS];
+static volatile ULONG MipSectionSlots; /* those that were ever in use */
 static volatile LONG MipResidentPages; /* of the sections, those that may be trimmed: 0 makes force-irql cheap */
 static volatile LONG64 MipTrimmed, MipFiled, MipBroughtBack;
 
@@ -222,7 +223,7 @@ static VOID MipOffer(MI_PAGE_BATCH_STATE *Batch, PMMPTE Entry, BOOLEAN Image)
 
 static BOOLEAN MipIsSectionLocked(ULONG_PTR Va)
 {
-    for (ULONG i = 0; i < MI_MAXIMUM_SECTIONS; i++)
+    for (ULONG i = 0; i < MipSectionSlots; i++)
     {
         const MI_PAGEABLE_SECTION *section = &MipSections[i];
         if (section->Locks != 0 && Va - section->Base < (ULONG_PTR)section->Pages << PAGE_SHIFT)
@@ -236,7 +237,7 @@ static BOOLEAN MipIsSectionLocked(ULONG_PTR Va)
 /* Calls back for each entry of the sections that may leave. */
 static VOID MipForSections(VOID (*Routine)(MI_PAGE_BATCH_STATE *, PMMPTE, BOOLEAN), MI_PAGE_BATCH_STATE *Batch)
 {
-    for (ULONG i = 0; i < MI_MAXIMUM_SECTIONS; i++)
+    for (ULONG i = 0; i < MipSectionSlots; i++)
     {
         const MI_PAGEABLE_SECTION *section = &MipSections[i];
         for (ULONG n = 0; section->Base != 0 && n < section->Pages; n++)
@@ -340,6 +341,7 @@ VOID MmAddPageableSection(PVOID Base, SIZE_T Size, BOOLEAN Whole)
     {
         if (MipSections[i].Base == 0)
         {
+            MipSectionSlots = max(MipSectionSlots, i + 1);
             MipSections[i] = (MI_PAGEABLE_SECTION){(ULONG_PTR)Base, (ULONG)BYTES_TO_PAGES(Size), 0, Whole};
             break; /* with all of them taken a section stays resident, as without the mode */
         }
@@ -371,7 +373,7 @@ VOID MiForgetSections(PVOID Base, SIZE_T Size, BOOLEAN WholeOnly)
 
 MI_PAGEABLE_SECTION *MiFindPageableSection(PVOID AddressOrHandle)
 {
-    for (ULONG i = 0; i < MI_MAXIMUM_SECTIONS && MiPageable; i++)
+    for (ULONG i = 0; i < MipSectionSlots; i++)
     {
         MI_PAGEABLE_SECTION *section = &MipSections[i];
         if (section->Base != 0 && (AddressOrHandle == section || (ULONG_PTR)AddressOrHandle - section->Base <

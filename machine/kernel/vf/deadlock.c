@@ -498,7 +498,7 @@ VOID VfpInitializeLock(PVOID Lock, VFP_LOCK_TYPE Type)
 
 /* ---- ends ---- */
 
-static VOID VfpForget(PUSHORT Link)
+static VOID VfpForgetLock(PUSHORT Link)
 {
     USHORT index = *Link;
     VFP_LOCK *lock = &VfpLocks[index];
@@ -545,7 +545,7 @@ VOID VfForgetLocks(PVOID Base, SIZE_T Size)
             }
             else
             {
-                VfpForget(link);
+                VfpForgetLock(link);
             }
         }
     }

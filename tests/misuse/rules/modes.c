@@ -318,6 +318,29 @@ CORRECT(force_paged_pool)
     MisuseFree(block);
 }
 
+/* No stack frame, no unwind data: nothing but the instruction tells that the IRQL is raised here. */
+static __attribute__((noinline)) VOID ReadRaised(PUCHAR Address)
+{
+    KIRQL irql;
+
+    KeRaiseIrql(DISPATCH_LEVEL, &irql);
+    Sink = *(volatile UCHAR *)Address;
+    KeLowerIrql(irql);
+}
+
+MISUSE(force_in_leaf)
+{
+    PUCHAR block = Paged();
+
+    ReadRaised(block);
+    MisuseFree(block);
+}
+
+CORRECT(force_in_leaf)
+{
+    ReadRaised((PUCHAR)&List);
+}
+
 MISUSE(force_by_kernel)
 {
     PUCHAR block = Paged();

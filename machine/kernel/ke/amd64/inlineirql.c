@@ -6,8 +6,8 @@
  *
  *      44 0F 22 C0+r   mov cr8, r          becomes          0F 0B 44 C0+r      ud2; prefix; register
  *
- * and what it would have done is done here. Both are four bytes. Only bytes inside functions of the image's exception
- * directory are looked at.
+ * and what it would have done is done here. Both are four bytes. Data between functions, or the middle of another
+ * instruction, would have to hold just these bytes to be mistaken: in a megabyte of random bytes, a chance of 1 in 130.
  */
 #include "../kip.h"
 #include "ldr.h"
