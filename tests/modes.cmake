@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-# Tests of machine and kit again, under the verifier's modes: right code must pass them all. (What each mode catches is in
-# tests/misuse/rules: modes.c and deadlock.c.)
+# Tests of machine and kit again, under the verifier's modes: right code must pass them all. (What each mode catches is
+# in tests/misuse/rules: modes.c and deadlock.c.)
 set(MODES special-pool special-pool:underrun force-irql trim deadlock all)
 
-# What a mode changes on purpose: the group `trim` counts pages that leave; a lookaside list keeps no block in special pool.
+# What a mode changes on purpose: the group `trim` counts pages that leave; a lookaside list keeps no block in special
+# pool.
 set(NOT_UNDER_trim trim)
 set(NOT_UNDER_special-pool lookaside)
 set(NOT_UNDER_special-pool-underrun lookaside)
@@ -29,11 +30,14 @@ foreach(line IN LISTS groups)
     list(APPEND KERNEL_GROUPS ${group})
 endforeach()
 mode_tests(kernel "ktest.sys;ktest.exe" ${KERNEL_GROUPS})
-mode_tests(kit "${KIT_FILES};kit-test.exe" abi addresses regions views requests names peek lifetime races configuration)
+mode_tests(kit "${KIT_FILES};kit-test.exe"
+    abi addresses regions views requests names peek lifetime races configuration)
 
 # The spelling, and the checks that are on by default.
-machine_test(modes.unknown STATUS 200 SAYS "--verify has no mode \"spezial\"; the modes are special-pool" OPTIONS --verify trim,spezial RUN u_crash.exe 7)
+machine_test(modes.unknown STATUS 200 SAYS "--verify has no mode \"spezial\"; the modes are special-pool"
+    OPTIONS --verify trim,spezial RUN u_crash.exe 7)
 machine_test(modes.none STATUS 203 SAYS "bug check 76 " OPTIONS --verify none RUN leftlock.sys leftlock.exe exit)
 machine_test(modes.track STATUS 203 SAYS "bug check cb " OPTIONS --verify none,track RUN leftlock.sys leftlock.exe exit)
-machine_test(modes.without-io STATUS 203 SAYS "bug check 4a " OPTIONS --verify none,track RUN misuse.sys misuse.exe return_raised)
+machine_test(modes.without-io STATUS 203 SAYS "bug check 4a "
+    OPTIONS --verify none,track RUN misuse.sys misuse.exe return_raised)
 machine_test(modes.io STATUS 203 SAYS "bug check c9 5 " OPTIONS --verify none,io RUN misuse.sys misuse.exe return_raised)

@@ -38,7 +38,8 @@ static int Ask(unsigned Operation, unsigned long long Size, char *Buffer, unsign
     CHECKCOST_REQUEST request = {Operation, ROUNDS, Size, (unsigned long long)(uintptr_t)Buffer};
     DWORD returned;
 
-    if (!DeviceIoControl(Device, CHECKCOST_MEASURE, &request, sizeof(request), &request, sizeof(request), &returned, NULL))
+    if (!DeviceIoControl(Device, CHECKCOST_MEASURE, &request, sizeof(request), &request, sizeof(request), &returned,
+                         NULL))
     {
         fprintf(stderr, "checkcost: operation %u: error %lu\n", Operation, GetLastError());
         return 0;

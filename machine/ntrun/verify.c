@@ -14,9 +14,12 @@ typedef struct VERIFY_MODE
 } VERIFY_MODE;
 
 static const VERIFY_MODE Modes[] = {
-    {"special-pool", "specialpool", false, true, "a page for each of a driver's pool blocks, its end at an unmapped page"},
-    {"special-pool:underrun", "specialpool:underrun", false, false, "the same, with the block at the start of its page"},
-    {"force-irql", "forceirql", false, true, "pageable memory is gone whenever a driver is at DISPATCH_LEVEL or above"},
+    {"special-pool", "specialpool", false, true,
+     "a page for each of a driver's pool blocks, its end at an unmapped page"},
+    {"special-pool:underrun", "specialpool:underrun", false, false,
+     "the same, with the block at the start of its page"},
+    {"force-irql", "forceirql", false, true,
+     "pageable memory is gone whenever a driver is at DISPATCH_LEVEL or above"},
     {"trim", "trim", false, true, "user pages, paged pool and pageable sections leave at random moments"},
     {"deadlock", "deadlock", false, true, "the order in which drivers take locks"},
     {"track", "notrack", true, true, "who locked pages and made mappings; on by default"},

@@ -11,12 +11,15 @@
  *   paged pool         )                         -
  *   all other kernel   ) same tables             same tables
  *
- * Hiding begins when a driver raises, takes a spin lock, or is called as a DPC. It ends with the first access from below
+ * Hiding begins when a driver raises, takes a spin lock, or is called as a DPC. It ends with the first access from
+ * below
  * DISPATCH_LEVEL that finds the memory gone, or with a switch to another process: so a lock that is taken and released
- * without touching pageable memory costs one load of CR3 at most. The entries of paged pool are not global in this mode, so that loading
+ * without touching pageable memory costs one load of CR3 at most. The entries of paged pool are not global in this
+ * mode, so that loading
  * CR3 drops them.
  *
- * Pageable sections of drivers lie among others that are not, so they cannot be hidden by a top-level entry: their pages
+ * Pageable sections of drivers lie among others that are not, so they cannot be hidden by a top-level entry: their
+ * pages
  * are trimmed on all processors when a driver raises (pageable.c). A processor below DISPATCH_LEVEL that runs such code
  * brings its page back at once; from then on an access at DISPATCH_LEVEL elsewhere goes unnoticed until the next raise.
  * Windows has that gap for all memory.

@@ -197,13 +197,17 @@ BOOLEAN NTAPI MmIsThisAnNtAsSystem(VOID)
  */
 NTSTATUS NTAPI MmIsVerifierEnabled(PULONG VerifierFlags)
 {
-    const ULONG flags = 0x0008 | 0x0010 | 0x0800; /* pool tracking, I/O checking, miscellaneous checks */
+    ULONG flags = 0x0008 | 0x0800; /* pool tracking, miscellaneous checks */
 
     if (!VfOption(VfChecks))
     {
         *VerifierFlags = 0;
         return STATUS_NOT_IMPLEMENTED;
     }
+    flags |= VfOption(VfSpecialPool) ? 0x0001 : 0;
+    flags |= VfOption(VfForceIrql) ? 0x0002 : 0;
+    flags |= VfOption(VfIoChecks) ? 0x0010 : 0;
+    flags |= VfOption(VfDeadlock) ? 0x0020 : 0;
     *VerifierFlags = flags;
     return STATUS_SUCCESS;
 }

@@ -14,8 +14,9 @@
  *   |NX|  PFN, or the slot  | 0 |in file| was write | as  | trimmed  | 0 |
  *   +--+--------------------+---+-------+-----------+-----+----------+---+
  *
- * A page goes to the file only if its entry is the one reference to it: a page locked through an MDL keeps its frame,
- * and the MDL's mapping keeps working, while the address it was locked by may be gone. So it is on Windows.
+ * The trimmer leaves pages alone that are locked through an MDL, and sends a page to the file only if its entry is the
+ * one reference to it. Force-IRQL takes the address away from locked pages too: their frames, and so the MDL's mapping,
+ * stay.
  *
  * One lock guards every change of such an entry. Flushes and copies happen under it: whoever waits for it waits at
  * DISPATCH_LEVEL with interrupts on, and so answers the flush.
@@ -209,7 +210,9 @@ static VOID MipFilePages(MI_PAGE_BATCH_STATE *Batch)
 
 static VOID MipOffer(MI_PAGE_BATCH_STATE *Batch, PMMPTE Entry, BOOLEAN Image)
 {
-    if ((*Entry & MI_PTE_VALID) == 0 || !MiChosenToTrim(8))
+    ULONG64 entry = *Entry;
+
+    if ((entry & MI_PTE_VALID) == 0 || MI_LOCKS(MiPfn(MI_PTE_PFN(entry))->Counts) != 0 || !MiChosenToTrim(8))
     {
         return;
     }
@@ -403,7 +406,9 @@ VOID MiReportPageable(VOID)
 {
     if (MiPageable)
     {
-        HalPrint(HalStreamError, "machine: pageable kernel memory left %lld times, %lld of them to the page file, and came back %lld times\n",
+        HalPrint(HalStreamError,
+                 "machine: pageable kernel memory left %lld times, %lld of them to the page file, and came back %lld "
+                 "times\n",
                  MipTrimmed, MipFiled, MipBroughtBack);
     }
 }

@@ -5,8 +5,8 @@
  *   entries    ... | record | record |  page  | record | record |  page  | ...
  *                     tag     caller  <-block-> (guard of both neighbours)
  *
- *   overrun        | ######## fill ######## | block       |slop|   the first byte behind the page faults; so the slop,
- *                                                                  up to 15 bytes of alignment, is all that is checked late
+ *   overrun        | ######## fill ######## | block       |slop|   the first byte behind the page faults; the slop, up
+ *                                                                  to 15 bytes of alignment, is all that is found late
  *   underrun       | block       | ######## fill ############# |   the first byte before the page faults
  *
  * What a fault does not find, the fill tells when the block is freed. Fill is also what a new block holds that is not
@@ -145,7 +145,7 @@ VOID MiFindSpecial(PVOID Address, MI_FOUND *Found)
     MiFoundPages(region, index, *MiRegionPte(region, index - 1), Found);
     if (Address != MiSpecialBlock(region, index))
     {
-        /* "Bytes calculated" is what the address leaves to the end of the page: too few, or more than were asked for. */
+        /* "Bytes calculated" is what the address leaves to the page's end: too few, or more than were asked for. */
         KeBugCheckEx(MI_BUGCHECK_SPECIAL_POOL, (ULONG_PTR)Address, Found->Size, PAGE_SIZE - offset,
                      Found->Size > PAGE_SIZE - offset ? 0x21 : 0x22);
     }
@@ -235,8 +235,8 @@ static VOID MipDescribe(PCSTR What, ULONG_PTR Va, MI_REGION *Region, ULONG Index
 
     MiFoundPages(Region, Index, *MiRegionPte(Region, Index - 1), &found);
     MiTagText(found.Tag, tag);
-    HalPrint(HalStreamError, "special pool: %p %s %Iu bytes, %s, tag '%s', allocated by %s\n", (PVOID)Va, What, found.Size,
-             found.Pool->Paged ? "paged" : "nonpaged", tag, LdrFormatAddress(found.Caller, caller, sizeof(caller)));
+    HalPrint(HalStreamError, "special pool: %p %s %Iu bytes, %s, tag '%s', allocated by %s\n", (PVOID)Va, What,
+             found.Size, found.Pool->Paged ? "paged" : "nonpaged", tag, LdrFormatAddress(found.Caller, caller, sizeof(caller)));
 }
 
 /**
@@ -282,7 +282,8 @@ VOID MiReportSpecialPool(VOID)
 {
     if (MiSpecialPool)
     {
-        HalPrint(HalStreamError, "machine: special pool served %lld blocks; %lld came from ordinary pool for lack of room\n",
+        HalPrint(HalStreamError,
+                 "machine: special pool served %lld blocks; %lld came from ordinary pool for lack of room\n",
                  MipSpecialBlocks, MipOrdinaryBlocks);
     }
 }

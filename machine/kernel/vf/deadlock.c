@@ -2,7 +2,8 @@
 /*
  * Deadlock detection: the order in which drivers take locks.
  *
- * Each lock that a driver takes is a node; taking B while holding A draws the edge A -> B, and keeps it. Before the edge
+ * Each lock that a driver takes is a node; taking B while holding A draws the edge A -> B, and keeps it. Before the
+ * edge
  * is drawn, a way from B back to A is looked for: if there is one, the two orders can meet on two processors some day,
  * and the machine stops now (C4/1001), whether or not they ever have.
  *
@@ -13,7 +14,8 @@
  * A request that does not wait (try, time-out 0) draws no edge to the lock it asks for: it cannot be part of a deadlock
  * as the one who waits. Recursion of a KMUTEX draws none either.
  *
- * Not looked at: locks the kernel takes for itself, ERESOURCEs and pushlocks (Windows' detection does not either), locks
+ * Not looked at: locks the kernel takes for itself, ERESOURCEs and pushlocks (Windows' detection does not either),
+ * locks
  * on kernel stacks (the next call puts another lock there, and nobody says so).
  *
  * Choices where the documentation leaves room. 1003, release in the wrong order, is raised when a release lowers the
@@ -22,7 +24,8 @@
  * initialized inline, so that nobody can know otherwise.
  *
  * Nodes and edges come from tables made once, so nothing is allocated under a driver's locks; when they are full, what
- * does not fit is not looked at, and counted. One raw lock with interrupts off guards all; bug checks are raised after it.
+ * does not fit is not looked at, and counted. One raw lock with interrupts off guards all; bug checks are raised after
+ * it.
  *
  * Facts: "Bug Check 0xC4" and "Deadlock Detection", windows-driver-docs.
  */
@@ -281,7 +284,8 @@ static VOID VfpPrintCircle(USHORT Wanted, USHORT Held, PVOID Caller)
 {
     CHAR who[96];
 
-    HalPrint(HalStreamError, "deadlock: %s %p is held,\n", VfpTypeName(VfpLocks[Held].Type), (PVOID)VfpLocks[Held].Address);
+    HalPrint(HalStreamError, "deadlock: %s %p is held,\n", VfpTypeName(VfpLocks[Held].Type),
+             (PVOID)VfpLocks[Held].Address);
     HalPrint(HalStreamError, "          and %s %p asked for by %s\n", VfpTypeName(VfpLocks[Wanted].Type),
              (PVOID)VfpLocks[Wanted].Address, LdrFormatAddress(Caller, who, sizeof(who)));
     for (USHORT at = Held; VfpLocks[at].From != 0; at = VfpLocks[at].From)
@@ -577,7 +581,8 @@ VOID VfReportDeadlock(VOID)
 {
     if (VfpDeadlock)
     {
-        HalPrint(HalStreamError, "machine: deadlock detection saw %lld acquisitions, %lld orders of two locks; %lld found no room\n",
+        HalPrint(HalStreamError,
+                 "machine: deadlock detection saw %lld acquisitions, %lld orders of two locks; %lld found no room\n",
                  VfpAcquisitions, VfpEdgesDrawn, VfpNotLookedAt);
     }
 }

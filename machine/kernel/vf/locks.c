@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What stands between drivers and the routines that raise the IRQL and take locks, when force-IRQL or deadlock detection
+ * What stands between drivers and the routines that raise the IRQL and take locks, when force-IRQL or deadlock
+ * detection
  * is on. As on Windows, imports of drivers are bound to these when they are loaded; without a mode they are bound to
  * the routines themselves, and nothing of this costs anything.
  *
@@ -407,7 +408,7 @@ static NTSTATUS NTAPI VfpWaitForMultipleObjects(ULONG Count, PVOID Objects[], WA
     }
     status = KeWaitForMultipleObjects(Count, Objects, Type, Reason, Mode, Alertable, Timeout, WaitBlocks);
     index = (ULONG)status & 0x3F;
-    if ((ULONG)status >= Count && ((ULONG)status < STATUS_ABANDONED_WAIT_0 || (ULONG)status >= STATUS_ABANDONED_WAIT_0 + Count))
+    if ((ULONG)status >= Count && (ULONG)status - STATUS_ABANDONED_WAIT_0 >= Count)
     {
         return status;
     }
