@@ -26,6 +26,9 @@ endfunction()
 
 set(KERNEL_GROUPS)
 foreach(line IN LISTS groups)
+    if(NOT line MATCHES "^GROUP")
+        continue() # a larger machine, for minutes
+    endif()
     string(REGEX REPLACE "^GROUP\\(([a-z_0-9]+)\\).*" "\\1" group ${line})
     list(APPEND KERNEL_GROUPS ${group})
 endforeach()
