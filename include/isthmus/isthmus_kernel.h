@@ -95,9 +95,13 @@ BOOLEAN IsthmusProcessHasSession(_In_ PEPROCESS Process);
  * @param Mode     the requestor's mode (Irp->RequestorMode): the pages are probed for it
  * @param Info     receives id, pages and segments; may be NULL if Region isn't
  * @return STATUS_SUCCESS; STATUS_INVALID_PARAMETER; STATUS_INTEGER_OVERFLOW if the range wraps; STATUS_ACCESS_VIOLATION
- *   or what else the probe raised; STATUS_QUOTA_EXCEEDED; STATUS_INSUFFICIENT_RESOURCES; STATUS_NOT_SUPPORTED on a
- *   system that can't lock; STATUS_FILE_CLOSED.
- * The session owns the region. The memory is unlocked on release, at cleanup, or when the process ends.
+ *   or what else the probe raised; STATUS_CONFLICTING_ADDRESSES if the range touches a view that the library made in
+ *   this process; STATUS_QUOTA_EXCEEDED; STATUS_INSUFFICIENT_RESOURCES; STATUS_NOT_SUPPORTED on a system that can't
+ *   lock, or for a device's memory; STATUS_INVALID_DEVICE_STATE in a thread attached to another process;
+ *   STATUS_FILE_CLOSED. PASSIVE_LEVEL, in a thread of the process.
+ * The session owns the region. The memory is unlocked on release, at cleanup, or when the process ends. What the
+ * process does to its addresses meanwhile (free, protect, map something else) doesn't change what the driver sees.
+ * Pages that are copy-on-write when they are shared for reading become the process's own first.
  */
 NTSTATUS IsthmusRegionShare(_Inout_ PISTHMUS_SESSION Session, _In_ UINT64 Address, _In_ UINT64 Length,
                             _In_ UINT32 Access, _In_ KPROCESSOR_MODE Mode, _Out_ ISTHMUS_REGION_INFO *Info);
@@ -105,7 +109,11 @@ NTSTATUS IsthmusRegionShare(_Inout_ PISTHMUS_SESSION Session, _In_ UINT64 Addres
 /**
  * Makes a region of new, zeroed, whole pages. No program sees it before IsthmusViewMap.
  * @param Kind  ISTHMUS_KIND_NONPAGED_POOL, _PAGED_POOL or _PAGES      @param Length  bytes, not 0
- * @return as IsthmusRegionShare.
+ * @return as IsthmusRegionShare. PASSIVE_LEVEL. Charged to the current process.
+ * All three are locked and mapped for the kernel while the region lives, and may be used at DISPATCH_LEVEL.
+ * Which kind to map into programs that aren't trusted: paged pool. A program can have a view's pages locked by any
+ * driver (a pending read into the view); nonpaged pool and MDL pages that are freed under such a lock are bug check
+ * 4E/9A, paged pool stays until it is unlocked. isthmus.sys maps the other two for administrators only.
  */
 NTSTATUS IsthmusRegionAllocate(_Inout_ PISTHMUS_SESSION Session, _In_ UINT32 Kind, _In_ UINT64 Length,
                                _Out_ ISTHMUS_REGION_INFO *Info);
@@ -148,8 +156,30 @@ NTSTATUS IsthmusRegionOpen(_Inout_ PISTHMUS_SESSION Session, _In_ PCUNICODE_STRI
 NTSTATUS IsthmusRegionEnter(_Inout_ PISTHMUS_SESSION Session, _In_ UINT64 Id, _In_ UINT32 Access,
                             _Out_ PISTHMUS_REGION *Region);
 
-/** Ends a use. IRQL <= DISPATCH_LEVEL. */
+/** Ends a use, also one that IsthmusRegionTryEnter began. IRQL <= DISPATCH_LEVEL. */
 VOID IsthmusRegionLeave(_In_ PISTHMUS_REGION Region);
+
+/**
+ * Keeps a region's structure for a driver that uses the memory now and then from where it can't look an id up: a DPC,
+ * a callback. The reference isn't a use: the memory may be taken back meanwhile, and IsthmusRegionTryEnter then fails.
+ * @param Access  what the uses are going to do; checked here, once
+ * @return as IsthmusRegionEnter. IRQL <= APC_LEVEL. Give it back with IsthmusRegionDereference before
+ *   IsthmusLibraryStop.
+ */
+NTSTATUS IsthmusRegionReference(_Inout_ PISTHMUS_SESSION Session, _In_ UINT64 Id, _In_ UINT32 Access,
+                                _Out_ PISTHMUS_REGION *Region);
+
+/** Gives a reference back. IRQL <= DISPATCH_LEVEL. */
+VOID IsthmusRegionDereference(_In_ PISTHMUS_REGION Region);
+
+/**
+ * Begins a use of a referenced region; end it with IsthmusRegionLeave. Takes no lock. IRQL <= DISPATCH_LEVEL.
+ * @return FALSE if the memory was taken back, for good.
+ */
+BOOLEAN IsthmusRegionTryEnter(_In_ PISTHMUS_REGION Region);
+
+/** The region's kind, ISTHMUS_KIND_*. Any IRQL, with a use or a reference. */
+UINT32 IsthmusRegionKind(_In_ PISTHMUS_REGION Region);
 
 /** The region's length in bytes. Any IRQL, within a use. */
 UINT64 IsthmusRegionLength(_In_ PISTHMUS_REGION Region);
@@ -161,11 +191,19 @@ UINT64 IsthmusRegionLength(_In_ PISTHMUS_REGION Region);
  */
 PUCHAR IsthmusRegionSpan(_In_ PISTHMUS_REGION Region, _In_ UINT64 Offset, _Out_ SIZE_T *Bytes);
 
-/** Copies out of a region; STATUS_INVALID_PARAMETER outside of it. IRQL <= DISPATCH_LEVEL, within a use. */
+/**
+ * Copies out of a region.
+ * @param Offset, Length  bytes
+ * @return STATUS_SUCCESS; STATUS_INVALID_PARAMETER if the range isn't inside; STATUS_NOT_LOCKED, with a part copied,
+ *   if the region is being taken back meanwhile. IRQL <= DISPATCH_LEVEL, within a use.
+ */
 NTSTATUS IsthmusRegionRead(_In_ PISTHMUS_REGION Region, _In_ UINT64 Offset, _Out_writes_bytes_(Length) PVOID Buffer,
                            _In_ SIZE_T Length);
 
-/** Copies into a region; the use must have been for writing. IRQL <= DISPATCH_LEVEL, within a use. */
+/**
+ * Copies into a region. The use must have been for writing.
+ * @return as IsthmusRegionRead; STATUS_ACCESS_DENIED for a user buffer that was shared for reading only.
+ */
 NTSTATUS IsthmusRegionWrite(_In_ PISTHMUS_REGION Region, _In_ UINT64 Offset,
                             _In_reads_bytes_(Length) const VOID *Buffer, _In_ SIZE_T Length);
 
@@ -190,9 +228,13 @@ NTSTATUS IsthmusRegionWatch(_Inout_ PISTHMUS_SESSION Session, _In_ const ISTHMUS
 /**
  * Maps a region into the current process.
  * @param Access  ISTHMUS_ACCESS_READ alone asks for a view that the program can't make writable
+ * @param Info    receives the view's id, address and length (whole pages)
  * @return STATUS_SUCCESS; STATUS_ACCESS_DENIED beyond the session's access; STATUS_NOT_SUPPORTED for a read-only view
  *   before Windows 8, or where the system can't map; STATUS_MAPPED_ALIGNMENT for a user buffer that isn't whole pages
- *   (its neighbours would be shown too); STATUS_QUOTA_EXCEEDED; what the mapping raised.
+ *   (its neighbours would be shown too); STATUS_QUOTA_EXCEEDED; STATUS_INVALID_DEVICE_STATE in a thread attached to
+ *   another process; what the mapping raised. PASSIVE_LEVEL, in a thread of the process.
+ * The session owns the view. The program can't unmap, free or reprotect it (NT refuses that for such mappings); it
+ * goes with IsthmusViewUnmap, the release of the region, the session's cleanup, or the end of the process.
  */
 NTSTATUS IsthmusViewMap(_Inout_ PISTHMUS_SESSION Session, _In_ UINT64 Region, _In_ UINT32 Access,
                         _Out_ ISTHMUS_VIEW_INFO *Info);
@@ -247,8 +289,10 @@ typedef struct _ISTHMUS_REQUEST
  * @param Request  receives the buffer; release it with IsthmusRequestRelease before the IRP is completed
  * @return STATUS_SUCCESS (Length may be 0); STATUS_ACCESS_VIOLATION or what else the probe raised;
  *   STATUS_INVALID_PARAMETER for an operation that the method can't carry; STATUS_INSUFFICIENT_RESOURCES;
- *   STATUS_NOT_SUPPORTED for neither on a system that can't lock.
+ *   STATUS_NOT_SUPPORTED for neither on a system that can't lock; STATUS_INVALID_DEVICE_STATE for neither in another
+ *   process than the requestor's, or above APC_LEVEL; STATUS_INVALID_DEVICE_REQUEST for other major functions.
  * IRQL <= DISPATCH_LEVEL for buffered and direct; neither: PASSIVE_LEVEL or APC_LEVEL in the requestor's thread.
+ * The lock of a neither buffer lasts as long as the request and isn't charged, like that of the I/O manager's.
  */
 NTSTATUS IsthmusRequestCapture(_In_ PIRP Irp, _In_ LOCK_OPERATION Operation, _Out_ ISTHMUS_REQUEST *Request);
 
@@ -271,14 +315,18 @@ UINT32 IsthmusRequestChecksum(_In_ const ISTHMUS_REQUEST *Request, _In_ ULONGLON
 /**
  * Copies Length bytes between the buffer (from its start) and a region (from Offset), in the direction given by the
  * request's operation: IoReadAccess from the buffer into the region, else out of the region.
- * @return STATUS_INVALID_PARAMETER if either is too short.
+ * @return STATUS_SUCCESS; STATUS_INVALID_PARAMETER if either is too short; the errors of IsthmusRegionRead and
+ *   IsthmusRegionWrite. IRQL <= DISPATCH_LEVEL, within a use of the region.
  */
 NTSTATUS IsthmusRequestTransfer(_In_ const ISTHMUS_REQUEST *Request, _In_ PISTHMUS_REGION Region,
                                 _In_ UINT64 Offset, _In_ ULONGLONG Length);
 
 /**
  * Copies a control code's input parameters to kernel memory, also for METHOD_NEITHER (probed for the requestor's mode).
- * @return STATUS_SUCCESS; STATUS_INFO_LENGTH_MISMATCH if the input is shorter than Length; STATUS_ACCESS_VIOLATION.
+ * @param Offset, Length  bytes
+ * @return STATUS_SUCCESS; STATUS_INFO_LENGTH_MISMATCH if the input is shorter than Offset + Length;
+ *   STATUS_ACCESS_VIOLATION; STATUS_INVALID_DEVICE_STATE as IsthmusRequestCapture.
+ * IRQL <= DISPATCH_LEVEL; for neither <= APC_LEVEL in the requestor's thread.
  */
 NTSTATUS IsthmusRequestInput(_In_ PIRP Irp, _In_ ULONG Offset, _Out_writes_bytes_(Length) PVOID Buffer,
                              _In_ ULONG Length);
@@ -286,6 +334,9 @@ NTSTATUS IsthmusRequestInput(_In_ PIRP Irp, _In_ ULONG Offset, _Out_writes_bytes
 /**
  * Locks one more buffer of the requestor and appends its MDL to the IRP's chain. The I/O manager unlocks and frees it
  * when the IRP completes. Requestor's thread, IRQL <= APC_LEVEL.
+ * @param Length  bytes, 1 to IsthmusSegmentBytes()
+ * @return STATUS_SUCCESS; STATUS_INVALID_PARAMETER; STATUS_INTEGER_OVERFLOW; STATUS_INSUFFICIENT_RESOURCES; what the
+ *   probe raised; STATUS_INVALID_DEVICE_STATE as IsthmusRequestCapture. On failure the chain is as it was.
  */
 NTSTATUS IsthmusRequestAppend(_Inout_ PIRP Irp, _In_ UINT64 Address, _In_ UINT64 Length, _In_ LOCK_OPERATION Operation);
 

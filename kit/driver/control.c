@@ -135,12 +135,41 @@ static NTSTATUS ShellOpen(PSHELL_CALL Call)
     return IsthmusRegionOpen(Call->File->Session, &name, query.Access, Call->Irp->RequestorMode, Call->Buffer);
 }
 
+/*
+ * Views of nonpaged pool and of pages are for administrators, unless AllowUserPages says otherwise.
+ *
+ * A program can have a view's pages locked by any driver: it starts a read into the view and, while that is pending,
+ * releases the region. NT answers a driver that frees nonpaged pool or MDL pages under such a lock with bug check
+ * 4E/9A, and has no call that tells a driver of the lock beforehand. Paged pool doesn't have the problem: a page that
+ * is locked when the block is freed stays until it is unlocked.
+ */
+static NTSTATUS ShellMayMap(PSHELL_FILE File, UINT64 Region)
+{
+    PISTHMUS_REGION region;
+    NTSTATUS status = IsthmusRegionEnter(File->Session, Region, 0, &region);
+    if (!NT_SUCCESS(status))
+    {
+        return status;
+    }
+    UINT32 kind = IsthmusRegionKind(region);
+    IsthmusRegionLeave(region);
+    BOOLEAN fragile = kind == ISTHMUS_KIND_NONPAGED_POOL || kind == ISTHMUS_KIND_PAGES;
+    return !fragile || ShellOptions.UserPages || !IsthmusSystemHasTokens() || IsthmusCallerIsAdministrator()
+               ? STATUS_SUCCESS
+               : STATUS_PRIVILEGE_NOT_HELD;
+}
+
 static NTSTATUS ShellMap(PSHELL_CALL Call)
 {
     ISTHMUS_MAP query = *(ISTHMUS_MAP *)Call->Buffer;
     if (query.Flags != 0)
     {
         return STATUS_INVALID_PARAMETER;
+    }
+    NTSTATUS status = ShellMayMap(Call->File, query.Region);
+    if (!NT_SUCCESS(status))
+    {
+        return status;
     }
     Call->Information = sizeof(ISTHMUS_VIEW_INFO);
     return IsthmusViewMap(Call->File->Session, query.Region, query.Access, Call->Buffer);

@@ -75,7 +75,7 @@ VOID NTAPI ShellUnload(_In_ PDRIVER_OBJECT Driver)
 /* Fails rather than let in by default whom the administrator may have shut out. */
 static NTSTATUS ShellReadOptions(PUNICODE_STRING RegistryPath)
 {
-    ULONGLONG demo, allowUsers;
+    ULONGLONG demo, allowUsers, allowUserPages;
     NTSTATUS status = IsthmusReadParameter(RegistryPath, L"Demo", 0, &demo);
     if (NT_SUCCESS(status))
     {
@@ -83,7 +83,12 @@ static NTSTATUS ShellReadOptions(PUNICODE_STRING RegistryPath)
     }
     if (NT_SUCCESS(status))
     {
+        status = IsthmusReadParameter(RegistryPath, L"AllowUserPages", 0, &allowUserPages);
+    }
+    if (NT_SUCCESS(status))
+    {
         ShellOptions.Demo = demo == 1;
+        ShellOptions.UserPages = allowUserPages == 1;
         ShellOptions.DaclApplied = TRUE;
         ShellSecurityInitialize(allowUsers != 0);
     }

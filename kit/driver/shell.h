@@ -20,6 +20,7 @@ typedef struct _SHELL_FILE
 typedef struct _SHELL_OPTIONS
 {
     BOOLEAN Demo;        /* Parameters\Demo = 1: IOCTL_ISTHMUS_PEEK is there */
+    BOOLEAN UserPages;   /* Parameters\AllowUserPages = 1: see ShellMayMap */
     BOOLEAN DaclApplied; /* the I/O manager checks our DACL on each open */
 } SHELL_OPTIONS;
 

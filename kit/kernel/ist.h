@@ -45,11 +45,14 @@ typedef struct _IST_ACCOUNT
     ULONG References;  /* IstLibrary.Lock */
     ULONG OwnSessions;
     ULONGLONG Used[IstChargeKinds];
+    KMUTEX Mapping;    /* held while a view comes to be and while a buffer is locked: see IstViewOverlaps */
 } IST_ACCOUNT, *PIST_ACCOUNT;
 
 NTSTATUS IstAccountOpen(_Out_ PIST_ACCOUNT *Account);
 VOID IstAccountClose(_In_ PIST_ACCOUNT Account);
 PIST_ACCOUNT IstAccountFindLocked(_In_ HANDLE ProcessId);
+VOID IstAccountLockMapping(_Inout_ PIST_ACCOUNT Account);
+VOID IstAccountUnlockMapping(_Inout_ PIST_ACCOUNT Account);
 NTSTATUS IstCharge(_Inout_ PIST_ACCOUNT Account, _In_ IST_CHARGE Kind, _In_ ULONGLONG Amount);
 VOID IstUnchargeLocked(_Inout_ PIST_ACCOUNT Account, _In_ IST_CHARGE Kind, _In_ ULONGLONG Amount);
 VOID IstUncharge(_Inout_ PIST_ACCOUNT Account, _In_ IST_CHARGE Kind, _In_ ULONGLONG Amount);
@@ -254,6 +257,7 @@ typedef struct _IST_VIEW
 VOID IstViewClaimLocked(_Inout_ PIST_VIEW View);
 VOID IstViewDestroy(_In_ PIST_VIEW View);
 VOID IstViewWaitUnlock(_Inout_ PIST_VIEW View);
+BOOLEAN IstViewOverlaps(_In_ PIST_ACCOUNT Account, _In_ UINT64 Address, _In_ UINT64 Length);
 
 /* ---- Process ends (process.c) -------------------------------------------------------------------------------- */
 

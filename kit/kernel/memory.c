@@ -49,6 +49,70 @@ NTSTATUS IstProbeAndLock(_Inout_ PMDL Mdl, _In_ KPROCESSOR_MODE Mode, _In_ LOCK_
     return Mdl->MdlFlags & MDL_PAGES_LOCKED ? STATUS_SUCCESS : STATUS_NOT_SUPPORTED;
 }
 
+/* As MEMORY_BASIC_INFORMATION, which not every set of headers has. */
+typedef struct _IST_MEMORY_RANGE
+{
+    PVOID Base;
+    PVOID AllocationBase;
+    ULONG AllocationProtect;
+    SIZE_T Bytes;
+    ULONG State;
+    ULONG Protect;
+    ULONG Type;
+} IST_MEMORY_RANGE;
+
+typedef NTSTATUS(NTAPI *IST_QUERY_MEMORY)(HANDLE, PVOID, ULONG, PVOID, SIZE_T, PSIZE_T);
+
+/* Writes back what is there, in one step, so that no other thread's write is undone. May raise. */
+DECLSPEC_NOINLINE static VOID IstTouchForWrite(ULONG_PTR Page)
+{
+    InterlockedOr((volatile LONG *)Page, 0);
+}
+
+DECLSPEC_NOINLINE static BOOLEAN IstBreakCopyOnWrite(ULONG_PTR Page, ULONG_PTR End)
+{
+    __try
+    {
+        for (; Page < End; Page += PAGE_SIZE)
+        {
+            IstTouchForWrite(Page);
+        }
+    }
+    __except (EXCEPTION_EXECUTE_HANDLER)
+    {
+        return FALSE;
+    }
+    return TRUE;
+}
+
+/*
+ * Gives the process its own copy of the range's copy-on-write pages. A lock for reading takes a page as it is: static
+ * data that was never written, or a FILE_MAP_COPY view. The program's first write afterwards would go to a new page,
+ * and the two sides would no longer see the same memory. (A lock for writing makes the copy itself.) Pages of other
+ * protections are left alone, and so is a range that changes meanwhile: the lock that follows has the last word.
+ */
+static VOID IstUnshareCopyOnWrite(ULONG_PTR Address, SIZE_T Bytes)
+{
+    IST_QUERY_MEMORY query = (IST_QUERY_MEMORY)IstFindRoutine(L"ZwQueryVirtualMemory");
+    ULONG_PTR page = Address & ~(ULONG_PTR)(PAGE_SIZE - 1), end = Address + Bytes;
+    IST_MEMORY_RANGE range;
+    while (query != NULL && page < end &&
+           NT_SUCCESS(query(ZwCurrentProcess(), (PVOID)page, 0, &range, sizeof(range), NULL)))
+    {
+        ULONG_PTR next = (ULONG_PTR)range.Base + range.Bytes;
+        if (next <= page)
+        {
+            return;
+        }
+        if (range.State == MEM_COMMIT && (range.Protect & (PAGE_WRITECOPY | PAGE_EXECUTE_WRITECOPY)) &&
+            !IstBreakCopyOnWrite(page, min(next, end)))
+        {
+            return;
+        }
+        page = next;
+    }
+}
+
 /* Makes the kernel view of a segment whose pages are there. NoWrite is left out where the system doesn't know it. */
 static NTSTATUS IstSegmentMapKernel(PIST_SEGMENT Segment, BOOLEAN NoWrite)
 {
@@ -92,6 +156,10 @@ NTSTATUS IstSegmentsLockUser(_Inout_ PISTHMUS_REGION Region, _In_ KPROCESSOR_MOD
         if (!NT_SUCCESS(status))
         {
             return status;
+        }
+        if (operation == IoReadAccess)
+        {
+            IstUnshareCopyOnWrite((ULONG_PTR)(Region->Address + offset), segment->Bytes);
         }
         status = IstProbeAndLock(segment->Mdl, Mode, operation);
         if (!NT_SUCCESS(status))

@@ -60,12 +60,23 @@ PIST_ACCOUNT IstAccountFindLocked(_In_ HANDLE ProcessId)
     return NULL;
 }
 
-/* Opens the current process's account, making it if need be; close it with IstAccountClose. <= APC_LEVEL. */
+/*
+ * Opens the current process's account, making it if need be; close it with IstAccountClose. <= APC_LEVEL.
+ *
+ * STATUS_INVALID_DEVICE_STATE for a thread that is attached to another process: what it makes there could outlive the
+ * process, whose end waits for its own threads and for no other's. (PsGetCurrentProcessId is the thread's own process,
+ * PsGetCurrentProcess the one it is attached to.)
+ */
 NTSTATUS IstAccountOpen(_Out_ PIST_ACCOUNT *Account)
 {
     NTSTATUS status = STATUS_SUCCESS;
     HANDLE id = PsGetCurrentProcessId();
 
+    *Account = NULL;
+    if (PsGetProcessId(PsGetCurrentProcess()) != id)
+    {
+        return STATUS_INVALID_DEVICE_STATE;
+    }
     IstLock();
     PIST_ACCOUNT account = IstAccountFindLocked(id);
     if (account == NULL)
@@ -79,6 +90,7 @@ NTSTATUS IstAccountOpen(_Out_ PIST_ACCOUNT *Account)
         account->Process = PsGetCurrentProcess();
         account->ProcessId = id;
         ObReferenceObject(account->Process);
+        KeInitializeMutex(&account->Mapping, 0);
         InsertTailList(&IstLibrary.Accounts, &account->Link);
     }
     account->References++;
@@ -104,6 +116,21 @@ VOID IstAccountClose(_In_ PIST_ACCOUNT Account)
         ObDereferenceObject(Account->Process);
         IstFree(Account);
     }
+}
+
+/*
+ * Keeps other threads of the process from making views or sharing buffers. PASSIVE_LEVEL, a program's thread in a
+ * critical region. Only threads of the one process wait here, so a page fault that is slow by its doing (it chose what
+ * lies at the address) holds up nobody else; no teardown takes this mutex.
+ */
+VOID IstAccountLockMapping(_Inout_ PIST_ACCOUNT Account)
+{
+    KeWaitForSingleObject(&Account->Mapping, Executive, KernelMode, FALSE, NULL);
+}
+
+VOID IstAccountUnlockMapping(_Inout_ PIST_ACCOUNT Account)
+{
+    KeReleaseMutex(&Account->Mapping, FALSE);
 }
 
 /* Charges an account and the total, or refuses with STATUS_QUOTA_EXCEEDED. <= APC_LEVEL. */

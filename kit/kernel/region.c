@@ -19,10 +19,10 @@
  *                                                    last reference: the structure is freed
  *
  * Three counts, from the narrowest to the widest:
- *   Uses        calls that touch the memory just now. Rise under the lock while live, fall anywhere up to
- *               DISPATCH_LEVEL. Draining gives up the one that live stands for and waits for Idle.
+ *   Uses        calls that touch the memory just now. Rise while live (under the lock, or from what is not 0 at
+ *               DISPATCH_LEVEL), fall anywhere. Draining gives up the one that live stands for and waits for Idle.
  *   Holders     grants and views: why the region lives. Changed under the lock.
- *   References  of the structure: holders, uses, waiters, and one from live to gone. A grant on a region that was
+ *   References  of the structure: holders, uses, waiters, drivers, and one from live to gone. A grant on a region that was
  *               taken back keeps the structure as a tombstone: STATUS_NOT_LOCKED is the answer to its id.
  *
  * The order in a process's end matters: user pages must be unlocked before its address space goes, and a view must be
@@ -161,6 +161,19 @@ static PISTHMUS_REGION IstRegionAllocate(UINT32 Kind, UINT32 Access, UINT64 Addr
     return region;
 }
 
+/* Locks the current process's memory for a region, unless it is a view of another region. */
+static NTSTATUS IstRegionLock(PISTHMUS_REGION Region, PIST_ACCOUNT Account, KPROCESSOR_MODE Mode)
+{
+    NTSTATUS status = STATUS_CONFLICTING_ADDRESSES;
+    IstAccountLockMapping(Account);
+    if (!IstViewOverlaps(Account, Region->Address, Region->Length))
+    {
+        status = IstSegmentsLockUser(Region, Mode);
+    }
+    IstAccountUnlockMapping(Account);
+    return status;
+}
+
 /* Common to both ways of making a region; the parameters are checked. */
 static NTSTATUS IstRegionMake(PISTHMUS_SESSION Session, UINT32 Kind, UINT32 Access, UINT64 Address, UINT64 Length,
                               KPROCESSOR_MODE Mode, ISTHMUS_REGION_INFO *Info)
@@ -195,7 +208,7 @@ static NTSTATUS IstRegionMake(PISTHMUS_SESSION Session, UINT32 Kind, UINT32 Acce
         status = STATUS_INSUFFICIENT_RESOURCES;
         goto Exit;
     }
-    status = Kind == ISTHMUS_KIND_USER_BUFFER ? IstSegmentsLockUser(region, Mode) : IstSegmentsAllocate(region);
+    status = Kind == ISTHMUS_KIND_USER_BUFFER ? IstRegionLock(region, account, Mode) : IstSegmentsAllocate(region);
     if (!NT_SUCCESS(status))
     {
         IstSegmentsRelease(region);
@@ -303,6 +316,41 @@ NTSTATUS IstRegionEnterLocked(_Inout_ PISTHMUS_REGION Region)
     return STATUS_SUCCESS;
 }
 
+BOOLEAN IsthmusRegionTryEnter(_In_ PISTHMUS_REGION Region)
+{
+    for (;;)
+    {
+        /* 0 is for good: the drainer gave up the last use. Above 0, the drainer can't have seen Idle yet. */
+        LONG uses = Region->Uses;
+        if (uses == 0 || Region->State != IstRegionLive)
+        {
+            return FALSE;
+        }
+        if (InterlockedCompareExchange(&Region->Uses, uses + 1, uses) == uses)
+        {
+            IstRegionReference(Region); /* the caller's own keeps the structure until here */
+            return TRUE;
+        }
+    }
+}
+
+NTSTATUS IsthmusRegionReference(_Inout_ PISTHMUS_SESSION Session, _In_ UINT64 Id, _In_ UINT32 Access,
+                                _Out_ PISTHMUS_REGION *Region)
+{
+    NTSTATUS status = IsthmusRegionEnter(Session, Id, Access, Region);
+    if (NT_SUCCESS(status))
+    {
+        IstRegionReference(*Region);
+        IsthmusRegionLeave(*Region);
+    }
+    return status;
+}
+
+VOID IsthmusRegionDereference(_In_ PISTHMUS_REGION Region)
+{
+    IstRegionDereference(Region);
+}
+
 NTSTATUS IsthmusRegionEnter(_Inout_ PISTHMUS_SESSION Session, _In_ UINT64 Id, _In_ UINT32 Access,
                             _Out_ PISTHMUS_REGION *Region)
 {
@@ -342,103 +390,4 @@ VOID IsthmusRegionLeave(_In_ PISTHMUS_REGION Region)
         KeSetEvent(&Region->Idle, IO_NO_INCREMENT, FALSE);
     }
     IstRegionDereference(Region);
-}
-
-UINT64 IsthmusRegionLength(_In_ PISTHMUS_REGION Region)
-{
-    return Region->Length;
-}
-
-PUCHAR IsthmusRegionSpan(_In_ PISTHMUS_REGION Region, _In_ UINT64 Offset, _Out_ SIZE_T *Bytes)
-{
-    *Bytes = 0;
-    if (Offset >= Region->Length)
-    {
-        return NULL;
-    }
-    /* All segments but the first start on a page and, but for the last, end on a multiple of SegmentBytes. */
-    UINT64 lead = Region->Kind == ISTHMUS_KIND_USER_BUFFER ? Region->Address & (PAGE_SIZE - 1) : 0;
-    ULONG index = (ULONG)((lead + Offset) / IstLibrary.SegmentBytes);
-    PIST_SEGMENT segment = &Region->Segments[index];
-    UINT64 inside = Offset - segment->Offset;
-    *Bytes = (SIZE_T)min(segment->Bytes - inside, Region->Length - Offset);
-    return segment->Kernel + inside;
-}
-
-/* TRUE if the range lies in the region. */
-static BOOLEAN IstRangeFits(PISTHMUS_REGION Region, UINT64 Offset, UINT64 Length)
-{
-    return Offset <= Region->Length && Length <= Region->Length - Offset;
-}
-
-NTSTATUS IsthmusRegionRead(_In_ PISTHMUS_REGION Region, _In_ UINT64 Offset, _Out_writes_bytes_(Length) PVOID Buffer,
-                           _In_ SIZE_T Length)
-{
-    PUCHAR to = Buffer;
-    if (!IstRangeFits(Region, Offset, Length))
-    {
-        return STATUS_INVALID_PARAMETER;
-    }
-    while (Length != 0)
-    {
-        SIZE_T bytes;
-        PUCHAR from = IsthmusRegionSpan(Region, Offset, &bytes);
-        bytes = min(bytes, Length);
-        RtlCopyMemory(to, from, bytes);
-        to += bytes;
-        Offset += bytes;
-        Length -= bytes;
-    }
-    return STATUS_SUCCESS;
-}
-
-NTSTATUS IsthmusRegionWrite(_In_ PISTHMUS_REGION Region, _In_ UINT64 Offset,
-                            _In_reads_bytes_(Length) const VOID *Buffer, _In_ SIZE_T Length)
-{
-    const UCHAR *from = Buffer;
-    if (!(Region->Access & ISTHMUS_ACCESS_WRITE))
-    {
-        return STATUS_ACCESS_DENIED;
-    }
-    if (!IstRangeFits(Region, Offset, Length))
-    {
-        return STATUS_INVALID_PARAMETER;
-    }
-    while (Length != 0)
-    {
-        SIZE_T bytes;
-        PUCHAR to = IsthmusRegionSpan(Region, Offset, &bytes);
-        bytes = min(bytes, Length);
-        RtlCopyMemory(to, from, bytes);
-        from += bytes;
-        Offset += bytes;
-        Length -= bytes;
-    }
-    return STATUS_SUCCESS;
-}
-
-NTSTATUS IsthmusRegionChecksum(_In_ PISTHMUS_REGION Region, _In_ UINT64 Offset, _In_ UINT64 Length, _Out_ UINT32 *Crc32)
-{
-    UINT32 crc = 0;
-    *Crc32 = 0;
-    if (!IstRangeFits(Region, Offset, Length))
-    {
-        return STATUS_INVALID_PARAMETER;
-    }
-    while (Length != 0)
-    {
-        SIZE_T bytes;
-        PUCHAR span = IsthmusRegionSpan(Region, Offset, &bytes);
-        /* In steps, so that whoever drains the region waits for a step and not for gigabytes. */
-        bytes = (SIZE_T)min(min(bytes, Length), 1024 * 1024);
-        if (Region->State != IstRegionLive)
-        {
-            return STATUS_NOT_LOCKED;
-        }
-        crc = IsthmusCrc32(crc, span, bytes);
-        Offset += bytes;
-        Length -= bytes;
-    }
-    *Crc32 = crc;
-    return STATUS_SUCCESS;
 }

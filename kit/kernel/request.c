@@ -66,6 +66,23 @@ static NTSTATUS IstRequestLock(ULONG_PTR Address, ULONGLONG Length, KPROCESSOR_M
     return STATUS_SUCCESS;
 }
 
+/*
+ * Whether raw addresses of the requestor mean his memory here: in his process, where a page fault may be served. A
+ * driver above that passes requests on from a thread of its own breaks this, and is told so.
+ */
+static NTSTATUS IstRequestCheckContext(PIRP Irp)
+{
+    if (KeGetCurrentIrql() > APC_LEVEL)
+    {
+        return STATUS_INVALID_DEVICE_STATE;
+    }
+    if (Irp->RequestorMode != KernelMode && IoGetRequestorProcess(Irp) != PsGetCurrentProcess())
+    {
+        return STATUS_INVALID_DEVICE_STATE;
+    }
+    return STATUS_SUCCESS;
+}
+
 /* Maps every MDL of the chain and adds up its length. <= DISPATCH_LEVEL. */
 static NTSTATUS IstRequestMap(ISTHMUS_REQUEST *Request, BOOLEAN NoWrite)
 {
@@ -159,8 +176,12 @@ NTSTATUS IsthmusRequestCapture(_In_ PIRP Irp, _In_ LOCK_OPERATION Operation, _Ou
         break;
 
     case METHOD_NEITHER:
-        status = IstRequestLock((ULONG_PTR)Irp->UserBuffer, Request->Length, Irp->RequestorMode,
-                                (LOCK_OPERATION)Request->Operation, &Request->Chain);
+        status = IstRequestCheckContext(Irp);
+        if (NT_SUCCESS(status))
+        {
+            status = IstRequestLock((ULONG_PTR)Irp->UserBuffer, Request->Length, Irp->RequestorMode,
+                                    (LOCK_OPERATION)Request->Operation, &Request->Chain);
+        }
         if (NT_SUCCESS(status))
         {
             Request->OwnsChain = TRUE;
@@ -303,6 +324,11 @@ NTSTATUS IsthmusRequestInput(_In_ PIRP Irp, _In_ ULONG Offset, _Out_writes_bytes
     }
     if ((stack->Parameters.DeviceIoControl.IoControlCode & 3) == METHOD_NEITHER)
     {
+        NTSTATUS status = IstRequestCheckContext(Irp);
+        if (!NT_SUCCESS(status))
+        {
+            return status;
+        }
         return IstCopyIn(Buffer, (PUCHAR)stack->Parameters.DeviceIoControl.Type3InputBuffer + Offset, Length,
                          Irp->RequestorMode);
     }
@@ -324,13 +350,18 @@ NTSTATUS IsthmusRequestAppend(_Inout_ PIRP Irp, _In_ UINT64 Address, _In_ UINT64
     {
         return STATUS_ACCESS_VIOLATION;
     }
+    NTSTATUS status = IstRequestCheckContext(Irp);
+    if (!NT_SUCCESS(status))
+    {
+        return status;
+    }
     /* "Secondary" walks the chain from its head, so there must be one. */
     PMDL mdl = IoAllocateMdl((PVOID)(ULONG_PTR)Address, (ULONG)Length, Irp->MdlAddress != NULL, FALSE, Irp);
     if (mdl == NULL)
     {
         return STATUS_INSUFFICIENT_RESOURCES;
     }
-    NTSTATUS status = IstProbeAndLock(mdl, Irp->RequestorMode, Operation);
+    status = IstProbeAndLock(mdl, Irp->RequestorMode, Operation);
     if (NT_SUCCESS(status))
     {
         return STATUS_SUCCESS;

@@ -138,6 +138,31 @@ static NTSTATUS IstViewAllowed(PISTHMUS_REGION Region, UINT32 Access)
     return STATUS_SUCCESS;
 }
 
+/*
+ * TRUE if a range of the account's process touches one of its views. Its Mapping mutex is held, so that no view comes
+ * to be meanwhile that isn't in the lists yet.
+ *
+ * Sharing a view as a user buffer would lock the pages of the region below it a second time, and they would be freed
+ * under that lock: bug check 4E/9A for nonpaged pool and pages.
+ */
+BOOLEAN IstViewOverlaps(_In_ PIST_ACCOUNT Account, _In_ UINT64 Address, _In_ UINT64 Length)
+{
+    BOOLEAN found = FALSE;
+    IstLock();
+    for (PLIST_ENTRY r = IstLibrary.Regions.Flink; r != &IstLibrary.Regions && !found; r = r->Flink)
+    {
+        PISTHMUS_REGION region = CONTAINING_RECORD(r, ISTHMUS_REGION, Link);
+        for (PLIST_ENTRY v = region->Views.Flink; v != &region->Views && !found; v = v->Flink)
+        {
+            PIST_VIEW view = CONTAINING_RECORD(v, IST_VIEW, RegionLink);
+            UINT64 start = (UINT64)(ULONG_PTR)view->Address;
+            found = view->Account == Account && Address < start + view->Bytes && start < Address + Length;
+        }
+    }
+    IstUnlock();
+    return found;
+}
+
 /* Adds a mapped view to its session and region, if both still take one. */
 static NTSTATUS IstViewPublish(PISTHMUS_SESSION Session, PIST_VIEW View, ISTHMUS_VIEW_INFO *Info)
 {
@@ -223,15 +248,19 @@ NTSTATUS IsthmusViewMap(_Inout_ PISTHMUS_SESSION Session, _In_ UINT64 Region, _I
     view->Bytes = (SIZE_T)region->Charged;
     KeInitializeEvent(&view->Gone, NotificationEvent, FALSE);
 
+    IstAccountLockMapping(account);
     status = region->SegmentCount == 1 ? IstViewMapSegments(view, NULL) : IstViewMapInRow(view);
-    if (!NT_SUCCESS(status))
+    if (NT_SUCCESS(status))
     {
-        goto Exit;
+        status = IstViewPublish(Session, view, Info);
+        if (!NT_SUCCESS(status))
+        {
+            IstViewUnmapSegments(view);
+        }
     }
-    status = IstViewPublish(Session, view, Info);
+    IstAccountUnlockMapping(account);
     if (!NT_SUCCESS(status))
     {
-        IstViewUnmapSegments(view);
         goto Exit;
     }
     IstCount(IstCountTotalViews, 1);
