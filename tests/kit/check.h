@@ -42,6 +42,13 @@ void CheckSame(const ISTHMUS_STATISTICS *Before, const char *What);
 HANDLE StartSelf(const char *Arguments, DWORD *ProcessId);
 DWORD WaitExit(HANDLE Process); /* closes the handle; exit code, or 0xFFFFFFFF after half a minute */
 
+/* A number below the service's Parameters key, REG_DWORD or REG_QWORD; it counts from the next start on. */
+BOOL SetParameter(const wchar_t *Name, DWORD Type, UINT64 Value);
+BOOL ClearParameter(const wchar_t *Name);
+
+/* Stops and starts the driver; no handle to it may be open. */
+BOOL Restart(void);
+
 /* Groups. */
 void TestAbi(void);
 void TestAddresses(void);
@@ -53,6 +60,8 @@ void TestLifetime(void);
 void TestRaces(void);
 void TestPeek(void);
 void TestConfiguration(void);
+void TestTrust(void);
 
 /* Modes of the child processes; exit code. */
 int ChildMain(int Count, char **Arguments);
+int PlainUser(const char *What);

@@ -7,40 +7,6 @@
 #define PAGE    4096
 #define SEGMENT (4 * PAGE)
 
-static BOOL SetParameter(const wchar_t *Name, DWORD Value)
-{
-    HKEY key;
-    if (RegCreateKeyExW(HKEY_LOCAL_MACHINE, L"System\\CurrentControlSet\\Services\\" ISTHMUS_SERVICE_W L"\\Parameters",
-                        0, NULL, 0, KEY_SET_VALUE, NULL, &key, NULL) != ERROR_SUCCESS)
-    {
-        return FALSE;
-    }
-    LONG error = Value != 0 ? RegSetValueExW(key, Name, 0, REG_DWORD, (const BYTE *)&Value, sizeof(Value))
-                            : RegDeleteValueW(key, Name);
-    RegCloseKey(key);
-    return error == ERROR_SUCCESS;
-}
-
-static BOOL Restart(void)
-{
-    SERVICE_STATUS status;
-    SC_HANDLE manager = OpenSCManagerW(NULL, NULL, SC_MANAGER_CONNECT);
-    SC_HANDLE service = manager != NULL ? OpenServiceW(manager, ISTHMUS_SERVICE_W, SERVICE_START | SERVICE_STOP) : NULL;
-    BOOL done =
-        service != NULL && ControlService(service, SERVICE_CONTROL_STOP, &status) && StartServiceW(service, 0, NULL);
-    DWORD error = GetLastError();
-    if (service != NULL)
-    {
-        CloseServiceHandle(service);
-    }
-    if (manager != NULL)
-    {
-        CloseServiceHandle(manager);
-    }
-    SetLastError(error);
-    return done;
-}
-
 /* Every segment's description, and that together they cover the region. */
 static void CheckSegments(HISTHMUS Isthmus, UINT64 Region, UINT64 View, UINT64 Length, UINT32 Wanted)
 {
@@ -164,7 +130,7 @@ void TestConfiguration(void)
     BOOL set = TRUE;
     for (unsigned i = 0; i < 4; i++)
     {
-        set = SetParameter(parameters[i].Name, parameters[i].Value) && set;
+        set = SetParameter(parameters[i].Name, REG_DWORD, parameters[i].Value) && set;
     }
     if (CheckDone(set, "set the parameters") && CheckDone(Restart(), "restart the driver"))
     {
@@ -178,7 +144,7 @@ void TestConfiguration(void)
     }
     for (unsigned i = 0; i < 4; i++)
     {
-        SetParameter(parameters[i].Name, 0);
+        ClearParameter(parameters[i].Name);
     }
     CheckDone(Restart(), "restart the driver as it was");
 }

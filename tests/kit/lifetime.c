@@ -155,6 +155,10 @@ int ChildMain(int Count, char **Arguments)
     {
         return Duplicate((DWORD)strtoul(Arguments[1], NULL, 10));
     }
+    if (strcmp(Arguments[0], "plain") == 0 && Count == 2)
+    {
+        return PlainUser(Arguments[1]);
+    }
     if (strcmp(Arguments[0], "write-read-only") == 0)
     {
         return WriteReadOnly(FALSE);

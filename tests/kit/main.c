@@ -17,6 +17,7 @@ static const struct
     {"requests", TestRequests, TRUE}, {"names", TestNames, TRUE},
     {"peek", TestPeek, TRUE},         {"lifetime", TestLifetime, TRUE},
     {"races", TestRaces, TRUE},       {"configuration", TestConfiguration, FALSE},
+    {"trust", TestTrust, FALSE},
 };
 
 #define GROUP_COUNT (sizeof(Groups) / sizeof(Groups[0]))
