@@ -6,6 +6,11 @@ foreach(group abi addresses regions views requests names peek lifetime races con
     machine_test(kit.${group} TIMEOUT 400 RUN ${KIT_FILES} kit-test.exe ${group})
 endforeach()
 
+# The same three files on Wine, where a driver is a user process: what works there, and what is refused.
+add_test(NAME kit.wine COMMAND ${PROJECT_SOURCE_DIR}/tests/kit/wine-run ${KIT_OUTPUT} ${TEST_OUTPUT}
+    ${PROJECT_SOURCE_DIR}/README.md)
+set_tests_properties(kit.wine PROPERTIES TIMEOUT 600)
+
 # The main job, as `make run` does it; a file of whole pages and a tiny one besides the default.
 file(WRITE ${PROJECT_BINARY_DIR}/empty.bin "")
 file(WRITE ${PROJECT_BINARY_DIR}/one-byte.bin "1")

@@ -61,6 +61,7 @@ void TestRaces(void);
 void TestPeek(void);
 void TestConfiguration(void);
 void TestTrust(void);
+void TestRefusals(void);
 
 /* Modes of the child processes; exit code. */
 int ChildMain(int Count, char **Arguments);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * kit-test.exe: attacks the running isthmus.sys and checks that it refuses what it must, does what it should, and
- * leaves nothing behind. Arguments are names of groups; without any, all run but `configuration`, which restarts the
- * driver with other parameters. The exit code is the number of failed checks, at most 100.
+ * leaves nothing behind. Arguments are names of groups; without any, all run but those that restart the driver with other
+ * parameters and the one for systems that can't map. The exit code is the number of failed checks, at most 100.
  */
 #include "check.h"
 
@@ -17,7 +17,7 @@ static const struct
     {"requests", TestRequests, TRUE}, {"names", TestNames, TRUE},
     {"peek", TestPeek, TRUE},         {"lifetime", TestLifetime, TRUE},
     {"races", TestRaces, TRUE},       {"configuration", TestConfiguration, FALSE},
-    {"trust", TestTrust, FALSE},
+    {"trust", TestTrust, FALSE},      {"refusals", TestRefusals, FALSE},
 };
 
 #define GROUP_COUNT (sizeof(Groups) / sizeof(Groups[0]))
