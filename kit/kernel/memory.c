@@ -63,10 +63,13 @@ typedef struct _IST_MEMORY_RANGE
 
 typedef NTSTATUS(NTAPI *IST_QUERY_MEMORY)(HANDLE, PVOID, ULONG, PVOID, SIZE_T, PSIZE_T);
 
-/* Writes back what is there, in one step, so that no other thread's write is undone. May raise. */
+/*
+ * Writes back what is there, in one step, so that no other thread's write is undone. May raise. A compare-and-exchange
+ * that changes nothing still is a write to the processor; "or 0" wouldn't do, compilers make a read of it.
+ */
 DECLSPEC_NOINLINE static VOID IstTouchForWrite(ULONG_PTR Page)
 {
-    InterlockedOr((volatile LONG *)Page, 0);
+    InterlockedCompareExchange((volatile LONG *)Page, 0, 0);
 }
 
 DECLSPEC_NOINLINE static BOOLEAN IstBreakCopyOnWrite(ULONG_PTR Page, ULONG_PTR End)
