@@ -2,9 +2,22 @@
 # The kit on the machine: its demonstration, its own tests group by group, and the driver that leaves pages locked.
 set(KIT_FILES ${KIT_OUTPUT}/isthmus.sys --add ${KIT_OUTPUT}/isthmus.dll)
 
-foreach(group abi addresses regions views requests names peek lifetime races configuration trust)
+foreach(group abi addresses regions views requests names peek lifetime races shared configuration limits trust
+        stopped)
     machine_test(kit.${group} TIMEOUT 400 RUN ${KIT_FILES} kit-test.exe ${group})
 endforeach()
+
+# More than 4 GB in one region, of real memory.
+machine_test(kit.large OPTIONS --memory 6144 TIMEOUT 1200 RUN ${KIT_FILES} kit-test.exe large)
+set_tests_properties(kit.large PROPERTIES LABELS long)
+
+# The library where isthmus.sys doesn't call it, and a driver and program made with it.
+machine_test(kit.library RUN libcheck.sys libcheck.exe)
+set(SAMPLES ${PROJECT_SOURCE_DIR}/out/samples)
+machine_test(samples.events SAYS "process start .* parent .*" RUN ${SAMPLES}/events.sys --add u_threads.exe
+    ${SAMPLES}/events.exe u_threads.exe)
+machine_test(samples.events.seconds SAYS "events, 0 lost" RUN ${SAMPLES}/events.sys ${SAMPLES}/events.exe --seconds 1)
+machine_test(samples.events.usage STATUS 2 SAYS "^usage: events" RUN ${SAMPLES}/events.sys ${SAMPLES}/events.exe)
 
 # The same three files on Wine, where a driver is a user process: what works there, and what is refused.
 add_test(NAME kit.wine COMMAND ${PROJECT_SOURCE_DIR}/tests/kit/wine-run ${KIT_OUTPUT} ${TEST_OUTPUT}

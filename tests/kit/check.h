@@ -61,8 +61,14 @@ void TestRaces(void);
 void TestPeek(void);
 void TestConfiguration(void);
 void TestTrust(void);
+void TestLimits(void);
+void TestLarge(void);
+void TestShared(void);
+void TestStopped(void);
 void TestRefusals(void);
 
 /* Modes of the child processes; exit code. */
 int ChildMain(int Count, char **Arguments);
 int PlainUser(const char *What);
+int LimitsChild(const char *What);
+int SharedChild(void);

@@ -155,6 +155,14 @@ int ChildMain(int Count, char **Arguments)
     {
         return Duplicate((DWORD)strtoul(Arguments[1], NULL, 10));
     }
+    if (strcmp(Arguments[0], "shared") == 0)
+    {
+        return SharedChild();
+    }
+    if (strcmp(Arguments[0], "limits") == 0 && Count == 2)
+    {
+        return LimitsChild(Arguments[1]);
+    }
     if (strcmp(Arguments[0], "plain") == 0 && Count == 2)
     {
         return PlainUser(Arguments[1]);

@@ -18,6 +18,8 @@ static const struct
     {"peek", TestPeek, TRUE},         {"lifetime", TestLifetime, TRUE},
     {"races", TestRaces, TRUE},       {"configuration", TestConfiguration, FALSE},
     {"trust", TestTrust, FALSE},      {"refusals", TestRefusals, FALSE},
+    {"limits", TestLimits, FALSE},    {"large", TestLarge, FALSE},
+    {"shared", TestShared, TRUE},     {"stopped", TestStopped, FALSE},
 };
 
 #define GROUP_COUNT (sizeof(Groups) / sizeof(Groups[0]))

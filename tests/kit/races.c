@@ -75,12 +75,41 @@ static DWORD WINAPI Watcher(LPVOID Context)
     return 0;
 }
 
+/* Requests for neither, which lock this process's buffer and move its bytes into and out of the region. */
+static DWORD WINAPI Mover(LPVOID Context)
+{
+    RACE *race = Context;
+    BYTE bytes[3 * PAGE];
+    HANDLE device = IsthmusGetHandle(race->Isthmus);
+    HANDLE event = CreateEventW(NULL, TRUE, FALSE, NULL);
+    memset(bytes, 0x17, sizeof(bytes));
+    for (DWORD round = 0; !race->Stop; round++)
+    {
+        ISTHMUS_TRANSFER query = {
+            {ISTHMUS_REVISION, sizeof(query)}, race->Region, 11, round & 1 ? ISTHMUS_TO_DRIVER : ISTHMUS_FROM_DRIVER, 0};
+        OVERLAPPED overlapped = {.hEvent = event};
+        DWORD got;
+        BOOL done = DeviceIoControl(device, IOCTL_ISTHMUS_TRANSFER_NEITHER, &query, sizeof(query), bytes, sizeof(bytes),
+                                    &got, &overlapped);
+        if (!done && GetLastError() == ERROR_IO_PENDING)
+        {
+            done = GetOverlappedResult(device, &overlapped, &got, TRUE);
+        }
+        if (done || race->Region != 0) /* before there is a region, reading from none is a wrong parameter */
+        {
+            Tally(race, done);
+        }
+    }
+    CloseHandle(event);
+    return 0;
+}
+
 /* Makes and releases regions while the others use them. */
 static void RaceRelease(DWORD Kind)
 {
     static BYTE buffer[4 * PAGE];
     RACE race = {0};
-    HANDLE threads[3];
+    HANDLE threads[4];
     ISTHMUS_STATISTICS before;
     TakeCounters(&before);
     race.Isthmus = IsthmusOpen(0);
@@ -91,6 +120,7 @@ static void RaceRelease(DWORD Kind)
     threads[0] = CreateThread(NULL, 0, User, &race, 0, NULL);
     threads[1] = CreateThread(NULL, 0, Kind == ISTHMUS_KIND_USER_BUFFER ? User : Mapper, &race, 0, NULL);
     threads[2] = CreateThread(NULL, 0, Watcher, &race, 0, NULL);
+    threads[3] = CreateThread(NULL, 0, Mover, &race, 0, NULL);
     int bad = 0;
     for (int round = 0; round < ROUNDS; round++)
     {
@@ -111,7 +141,7 @@ static void RaceRelease(DWORD Kind)
         bad += !IsthmusRelease(race.Isthmus, region);
     }
     race.Stop = 1;
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
     {
         if (threads[i] != NULL)
         {

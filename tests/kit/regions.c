@@ -154,6 +154,44 @@ static void TestChanges(HISTHMUS Isthmus)
     CheckDone(IsthmusRelease(Isthmus, region), "release");
 }
 
+/* A mapped file's view: unmapped while it is shared, and copy-on-write while it is shared for reading. */
+static void TestMappedFile(HISTHMUS Isthmus)
+{
+    UINT64 region;
+    UINT32 crc = 0;
+    HANDLE section = CreateFileMappingW(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0, 4 * PAGE, NULL);
+    BYTE *file = MapViewOfFile(section, FILE_MAP_WRITE, 0, 0, 0), *second = MapViewOfFile(section, FILE_MAP_READ, 0, 0, 0);
+    if (!CheckDone(file != NULL && second != NULL, "map a section twice"))
+    {
+        return;
+    }
+    Pattern(file, 4 * PAGE, 13);
+    UINT32 before = Crc(file, 4 * PAGE);
+    CheckDone(IsthmusShare(Isthmus, second, 4 * PAGE, ISTHMUS_ACCESS_READ, &region), "share the read-only view");
+    CheckDone(UnmapViewOfFile(second), "unmap it while it is shared");
+    CheckDone(IsthmusChecksum(Isthmus, region, 0, 4 * PAGE, &crc), "the driver still reads it");
+    Check(crc == before, "%08X, was %08X", crc, before);
+    file[PAGE] ^= 0xFF;
+    CheckDone(IsthmusChecksum(Isthmus, region, 0, 4 * PAGE, &crc), "and what the other view writes");
+    Check(crc == Crc(file, 4 * PAGE) && crc != before, "%08X", crc);
+    CheckDone(IsthmusRelease(Isthmus, region), "release");
+
+    BYTE *copy = MapViewOfFile(section, FILE_MAP_COPY, 0, 0, 0);
+    if (CheckDone(copy != NULL, "map it copy-on-write") &&
+        CheckDone(IsthmusShare(Isthmus, copy + 7, 3 * PAGE, ISTHMUS_ACCESS_READ, &region), "share that for reading"))
+    {
+        copy[100] = (BYTE)~copy[100];
+        copy[3 * PAGE + 2] = (BYTE)~copy[3 * PAGE + 2];
+        CheckDone(IsthmusChecksum(Isthmus, region, 0, 3 * PAGE, &crc), "the driver reads it");
+        Check(crc == Crc(copy + 7, 3 * PAGE), "with what the program wrote afterwards: %08X", crc);
+        Check(file[100] != copy[100], "and the section doesn't have it");
+        CheckDone(IsthmusRelease(Isthmus, region), "release");
+    }
+    UnmapViewOfFile(copy);
+    UnmapViewOfFile(file);
+    CloseHandle(section);
+}
+
 /* One buffer, many regions over it. */
 static void TestOverlap(HISTHMUS Isthmus)
 {
@@ -215,6 +253,7 @@ void TestRegions(void)
         }
     }
     TestChanges(isthmus);
+    TestMappedFile(isthmus);
     TestOverlap(isthmus);
     TestWatchLimits(isthmus);
     IsthmusClose(isthmus);

@@ -6,6 +6,15 @@
 
 #define PAGE 4096
 
+/* The system call that UnmapViewOfFile makes, without what kernel32 checks. */
+static void UnmapByNt(void *View)
+{
+    typedef LONG(WINAPI * UNMAP)(HANDLE, PVOID);
+    UNMAP unmap = (UNMAP)(void (*)(void))GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "NtUnmapViewOfSection");
+    LONG status = unmap != NULL ? unmap(GetCurrentProcess(), View) : 0;
+    Check(status < 0, "nor by NtUnmapViewOfSection: status 0x%08lX", (unsigned long)status);
+}
+
 /* What the program itself may try on a view. The view must be there and right afterwards. */
 static void TestTampering(HISTHMUS Isthmus, UINT64 Region, BYTE *ReadOnly, BYTE *Writable)
 {
@@ -19,6 +28,19 @@ static void TestTampering(HISTHMUS Isthmus, UINT64 Region, BYTE *ReadOnly, BYTE 
     Check(!VirtualFree(ReadOnly, 0, MEM_RELEASE), "nor free it");
     Check(!VirtualFree(Writable, PAGE, MEM_DECOMMIT), "nor decommit the writable one");
     Check(!UnmapViewOfFile(Writable), "nor unmap that as a file view");
+    UnmapByNt(Writable);
+    Check(!VirtualFree(Writable, 0, MEM_RELEASE), "nor free it");
+    Check(VirtualAlloc(Writable, PAGE, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE) == NULL, "nor put memory over it");
+    Check(VirtualAlloc(Writable, PAGE, MEM_COMMIT, PAGE_NOACCESS) == NULL, "nor commit it anew");
+    HANDLE self = OpenProcess(PROCESS_ALL_ACCESS, FALSE, GetCurrentProcessId());
+    Check(self != NULL && !VirtualFreeEx(self, Writable, 0, MEM_RELEASE), "nor free it from outside");
+    Check(self != NULL && !VirtualProtectEx(self, ReadOnly, PAGE, PAGE_READWRITE, &old), "nor reprotect it from there");
+    CloseHandle(self);
+    UINT64 again;
+    CheckError(IsthmusShare(Isthmus, Writable + 100, PAGE, ISTHMUS_ACCESS_ALL, &again), ERROR_INVALID_ADDRESS,
+               "share a view as a buffer");
+    CheckError(IsthmusShare(Isthmus, ReadOnly, 1, ISTHMUS_ACCESS_READ, &again), ERROR_INVALID_ADDRESS,
+               "or a byte of one");
     Writable[0] = 0x5A;
     Check(ReadOnly[0] == 0x5A, "both views are still there: 0x%02X", ReadOnly[0]);
     CheckDone(IsthmusChecksum(Isthmus, Region, 0, PAGE, &crc) && crc == Crc(Writable, PAGE), "and the driver's: %08X",
