@@ -74,7 +74,8 @@ BOOL WINAPI IsthmusQueryVersion(HISTHMUS Isthmus, ISTHMUS_VERSION *Version);
  * @param Region  receives the region's id
  * Errors: ERROR_NOACCESS if the memory isn't there or not writable; ERROR_ARITHMETIC_OVERFLOW if the range wraps;
  *   ERROR_NOT_ENOUGH_QUOTA; ERROR_WORKING_SET_QUOTA or ERROR_COMMITMENT_LIMIT if the system won't have that much
- *   locked or in use; ERROR_NOT_SUPPORTED on a system that can't lock pages.
+ *   locked or in use; ERROR_NOT_SUPPORTED on a system that can't lock pages;
+ *   ERROR_INVALID_ADDRESS if it touches a view that IsthmusMap made.
  */
 BOOL WINAPI IsthmusShare(HISTHMUS Isthmus, void *Buffer, UINT64 Length, DWORD Access, UINT64 *Region);
 

@@ -20,6 +20,7 @@
 #define EXIT_OK      0
 #define EXIT_FAILED  1
 #define EXIT_USAGE   2
+#define EXIT_REFUSED 3 /* demo: nothing failed, but this system can't do all of it */
 
 /* arguments.c: the command line as Windows programs take it apart. */
 wchar_t **TakeArguments(int *Count);
@@ -144,12 +145,14 @@ typedef struct DEMO
     const char *Name;
     int Proofs;
     int Failures;
+    int Refusals;
 } DEMO;
 
 int CommandDemo(const OPTIONS *Options);
 int PeerMain(const OPTIONS *Options);
 void Proof(DEMO *Demo, BOOL Holds, const char *Format, ...) PRINTF_LIKE(3, 4);
 void ProofFailed(DEMO *Demo, const char *What);
+void ProofRefused(DEMO *Demo, const char *Format, ...) PRINTF_LIKE(2, 3);
 BOOL DemoDescribe(DEMO *Demo, UINT64 Region, UINT64 View);
 void DemoUserBuffer(DEMO *Demo);
 void DemoKernelMemory(DEMO *Demo);

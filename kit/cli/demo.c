@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * demo: prepares the file and the driver, runs the ways, and counts the proofs. A proof is a comparison made here, of
- * what the driver says with what this program finds out by itself; one that fails makes the exit code 1.
+ * what the driver says with what this program finds out by itself; one that fails makes the exit code 1. What
+ * the system refuses is told apart: on Wine a driver can't lock or map memory, and the exit code is 3.
  */
 #include "cli.h"
 
@@ -40,10 +41,28 @@ void Proof(DEMO *Demo, BOOL Holds, const char *Format, ...)
     }
 }
 
+/* Counts what this system or its settings don't allow. */
+void ProofRefused(DEMO *Demo, const char *Format, ...)
+{
+    va_list arguments;
+    va_start(arguments, Format);
+    printf(ROW "%-7s ", "proof", "refused");
+    vprintf(Format, arguments);
+    printf("\n");
+    va_end(arguments);
+    Demo->Proofs++;
+    Demo->Refusals++;
+}
+
 /* Counts a step that couldn't be made, with the reason in GetLastError. */
 void ProofFailed(DEMO *Demo, const char *What)
 {
     DWORD error = GetLastError();
+    if (error == ERROR_NOT_SUPPORTED)
+    {
+        ProofRefused(Demo, "%s: error %lu, not supported by this system's kernel", What, (unsigned long)error);
+        return;
+    }
     printf(ROW "%s%-6s%s  %s: error %lu. %s\n", "proof", Bad(), "FAILED", Plain(), What, (unsigned long)error,
            Utf8(IsthmusAdvice(error)));
     Demo->Proofs++;
@@ -216,7 +235,12 @@ static void RunWays(DEMO *Demo, const OPTIONS *Options)
         }
     }
     CheckNothingLeft(Demo, &before);
-    printf("\n%d proofs, %d failed\n", Demo->Proofs, Demo->Failures);
+    printf("\n%d proofs, %d failed", Demo->Proofs, Demo->Failures);
+    if (Demo->Refusals != 0)
+    {
+        printf(", %d refused: this system can't show them", Demo->Refusals);
+    }
+    printf("\n");
 }
 
 /* The whole file's checksum; bit by bit, a large one takes its time. */
@@ -297,5 +321,5 @@ Exit:
         done = FALSE;
     }
     free((void *)demo.Bytes);
-    return done ? EXIT_OK : EXIT_FAILED;
+    return !done ? EXIT_FAILED : demo.Refusals != 0 ? EXIT_REFUSED : EXIT_OK;
 }

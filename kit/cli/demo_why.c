@@ -281,7 +281,7 @@ void DemoWhy(DEMO *Demo)
     }
     if (!(Demo->Version.Capabilities & ISTHMUS_CALLER_IS_ADMIN))
     {
-        Proof(Demo, FALSE, "plain reads are for administrators: run it as one");
+        ProofRefused(Demo, "plain reads are for administrators: run it as one");
         return;
     }
     for (int place = 0; place < PLACE_COUNT; place++)

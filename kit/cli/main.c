@@ -134,7 +134,7 @@ static void PrintUsage(FILE *To)
     {
         fprintf(To, "  %-10s%s\n", Utf8(Commands[i].Name), Commands[i].Summary);
     }
-    fprintf(To, "\nExit codes: 0 done, 1 failed, 2 wrong usage. isthmus help COMMAND tells more.\n");
+    fprintf(To, "\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 refused by this system (demo). isthmus help COMMAND tells more.\n");
 }
 
 static void PrintHelp(const COMMAND *Command)
