@@ -4,7 +4,7 @@
  *
  *     HISTHMUS isthmus = IsthmusOpen(0);
  *     UINT64 region, view;
- *     if (isthmus != NULL && IsthmusAllocate(isthmus, ISTHMUS_KIND_PAGES, 65536, &region))
+ *     if (isthmus != NULL && IsthmusAllocate(isthmus, ISTHMUS_KIND_PAGED_POOL, 65536, &region))
  *     {
  *         char *memory = IsthmusMap(isthmus, region, ISTHMUS_ACCESS_ALL, &view);
  *         ...
@@ -115,7 +115,9 @@ BOOL WINAPI IsthmusOpenNamed(HISTHMUS Isthmus, LPCWSTR Name, DWORD Access, UINT6
  * @param View    receives the view's id
  * @return the address of whole pages; NULL on failure: ERROR_ACCESS_DENIED; ERROR_MAPPED_ALIGNMENT for a shared buffer
  *   that isn't whole pages; ERROR_NOT_SUPPORTED for a read-only view before Windows 8; ERROR_NOT_ENOUGH_QUOTA;
- *   ERROR_INVALID_ADDRESS if there is no room for it in this process.
+ *   ERROR_INVALID_ADDRESS if there is no room for it in this process;
+ *   ERROR_PRIVILEGE_NOT_HELD for nonpaged pool and pages, which are mapped for administrators only: such a region must
+ *   not be released while I/O on its view is pending.
  */
 void *WINAPI IsthmusMap(HISTHMUS Isthmus, UINT64 Region, DWORD Access, UINT64 *View);
 

@@ -58,9 +58,10 @@ void ProofRefused(DEMO *Demo, const char *Format, ...)
 void ProofFailed(DEMO *Demo, const char *What)
 {
     DWORD error = GetLastError();
-    if (error == ERROR_NOT_SUPPORTED)
+    if (error == ERROR_NOT_SUPPORTED || error == ERROR_PRIVILEGE_NOT_HELD)
     {
-        ProofRefused(Demo, "%s: error %lu, not supported by this system's kernel", What, (unsigned long)error);
+        ProofRefused(Demo, "%s: error %lu, %s", What, (unsigned long)error,
+                     error == ERROR_NOT_SUPPORTED ? "not supported by this system's kernel" : "for administrators");
         return;
     }
     printf(ROW "%s%-6s%s  %s: error %lu. %s\n", "proof", Bad(), "FAILED", Plain(), What, (unsigned long)error,
@@ -238,7 +239,7 @@ static void RunWays(DEMO *Demo, const OPTIONS *Options)
     printf("\n%d proofs, %d failed", Demo->Proofs, Demo->Failures);
     if (Demo->Refusals != 0)
     {
-        printf(", %d refused: this system can't show them", Demo->Refusals);
+        printf(", %d refused", Demo->Refusals);
     }
     printf("\n");
 }

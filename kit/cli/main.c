@@ -3,7 +3,8 @@
  * isthmus.exe: the commands, their options and their help.
  *
  * Exit codes: 0 done and, for demo, every proof held; 1 something failed, with a line on stderr that says what to do;
- * 2 wrong usage. `isthmus help`, `isthmus COMMAND --help` and `-h` anywhere print help and end with 0.
+ * 2 wrong usage; 3 for demo: nothing failed, but something was refused. `isthmus help`, `isthmus COMMAND --help` and
+ * `-h` anywhere print help and end with 0.
  */
 #include "cli.h"
 

@@ -182,6 +182,7 @@ static NTSTATUS IstViewPublish(PISTHMUS_SESSION Session, PIST_VIEW View, ISTHMUS
     }
     else
     {
+        View->Account->References++; /* closed when the view is destroyed */
         View->Id = ++IstLibrary.NextId;
         View->SessionId = Session->Id;
         IstRegionReference(View->Region);
@@ -202,83 +203,81 @@ static NTSTATUS IstViewPublish(PISTHMUS_SESSION Session, PIST_VIEW View, ISTHMUS
     return status;
 }
 
-NTSTATUS IsthmusViewMap(_Inout_ PISTHMUS_SESSION Session, _In_ UINT64 Region, _In_ UINT32 Access,
-                        _Out_ ISTHMUS_VIEW_INFO *Info)
+/* Maps a region that is in use. The account's Mapping mutex is held. */
+static NTSTATUS IstViewMake(PISTHMUS_SESSION Session, PISTHMUS_REGION Region, UINT32 Access, PIST_ACCOUNT Account,
+                            ISTHMUS_VIEW_INFO *Info)
 {
-    PISTHMUS_REGION region = NULL;
-    PIST_ACCOUNT account = NULL;
-    PIST_VIEW view = NULL;
-    BOOLEAN charged = FALSE;
-
-    if (!(Access & ISTHMUS_ACCESS_READ) || (Access & ~ISTHMUS_ACCESS_ALL))
-    {
-        return STATUS_INVALID_PARAMETER;
-    }
-    NTSTATUS status = IsthmusRegionEnter(Session, Region, Access, &region);
+    NTSTATUS status = IstViewAllowed(Region, Access);
     if (!NT_SUCCESS(status))
     {
         return status;
     }
-    status = IstViewAllowed(region, Access);
+    status = IstCharge(Account, IstChargeViews, 1);
     if (!NT_SUCCESS(status))
     {
-        goto Exit;
+        return status;
     }
-    status = IstAccountOpen(&account);
-    if (!NT_SUCCESS(status))
-    {
-        goto Exit;
-    }
-    status = IstCharge(account, IstChargeViews, 1);
-    if (!NT_SUCCESS(status))
-    {
-        goto Exit;
-    }
-    charged = TRUE;
-    view = IstAllocate(sizeof(*view));
+    PIST_VIEW view = IstAllocate(sizeof(*view));
     if (view == NULL)
     {
         status = STATUS_INSUFFICIENT_RESOURCES;
         goto Exit;
     }
     view->References = 1;
-    view->Region = region;
-    view->Account = account;
+    view->Region = Region;
+    view->Account = Account;
     view->Access = Access;
-    view->Bytes = (SIZE_T)region->Charged;
+    view->Bytes = (SIZE_T)Region->Charged;
     KeInitializeEvent(&view->Gone, NotificationEvent, FALSE);
 
-    IstAccountLockMapping(account);
-    status = region->SegmentCount == 1 ? IstViewMapSegments(view, NULL) : IstViewMapInRow(view);
-    if (NT_SUCCESS(status))
-    {
-        status = IstViewPublish(Session, view, Info);
-        if (!NT_SUCCESS(status))
-        {
-            IstViewUnmapSegments(view);
-        }
-    }
-    IstAccountUnlockMapping(account);
+    status = Region->SegmentCount == 1 ? IstViewMapSegments(view, NULL) : IstViewMapInRow(view);
     if (!NT_SUCCESS(status))
     {
         goto Exit;
     }
+    status = IstViewPublish(Session, view, Info);
+    if (!NT_SUCCESS(status))
+    {
+        IstViewUnmapSegments(view);
+        goto Exit;
+    }
     IstCount(IstCountTotalViews, 1);
-    view = NULL;
-    account = NULL;
-    charged = FALSE;
+    return STATUS_SUCCESS; /* the view is in the lists and may be gone by now */
 
 Exit:
     IstFree(view);
-    if (charged)
+    IstUncharge(Account, IstChargeViews, 1);
+    return status;
+}
+
+NTSTATUS IsthmusViewMap(_Inout_ PISTHMUS_SESSION Session, _In_ UINT64 Region, _In_ UINT32 Access,
+                        _Out_ ISTHMUS_VIEW_INFO *Info)
+{
+    PISTHMUS_REGION region;
+    PIST_ACCOUNT account;
+
+    if (!(Access & ISTHMUS_ACCESS_READ) || (Access & ~ISTHMUS_ACCESS_ALL))
     {
-        IstUncharge(account, IstChargeViews, 1);
+        return STATUS_INVALID_PARAMETER;
     }
-    if (account != NULL)
+    NTSTATUS status = IstAccountOpen(&account);
+    if (!NT_SUCCESS(status))
     {
-        IstAccountClose(account);
+        return status;
     }
-    IsthmusRegionLeave(region);
+    /*
+     * The mutex before the use: another thread of the process may hold it through a page fault that takes as long as
+     * the process likes, and a use of the region, which may be another process's buffer, must not wait for that.
+     */
+    IstAccountLockMapping(account);
+    status = IsthmusRegionEnter(Session, Region, Access, &region);
+    if (NT_SUCCESS(status))
+    {
+        status = IstViewMake(Session, region, Access, account, Info);
+        IsthmusRegionLeave(region);
+    }
+    IstAccountUnlockMapping(account);
+    IstAccountClose(account);
     return status;
 }
 

@@ -95,7 +95,7 @@ static DWORD WINAPI Mover(LPVOID Context)
         {
             done = GetOverlappedResult(device, &overlapped, &got, TRUE);
         }
-        if (done || race->Region != 0) /* before there is a region, reading from none is a wrong parameter */
+        if (done || query.Region != 0) /* before there is a region, reading from none is a wrong parameter */
         {
             Tally(race, done);
         }
