@@ -249,7 +249,7 @@ static BOOL AllocAndHold(HISTHMUS Isthmus, const OPTIONS *Options, UINT32 Kind, 
 
 int CommandAlloc(const OPTIONS *Options)
 {
-    UINT32 kind = Options->Kind != NULL ? ParseKind(Options->Kind) : ISTHMUS_KIND_PAGES;
+    UINT32 kind = Options->Kind != NULL ? ParseKind(Options->Kind) : ISTHMUS_KIND_PAGED_POOL;
     if (kind == 0 || kind == ISTHMUS_KIND_USER_BUFFER)
     {
         fprintf(stderr, "isthmus: the driver allocates nonpaged, paged or pages, not \"%s\".\n", Utf8(Options->Kind));

@@ -35,7 +35,7 @@ static const OPTION ShareOptions[] = {
     OPTION_FOR,
 };
 static const OPTION AllocOptions[] = {
-    WORD(L"--kind", "KIND", Kind, "nonpaged, paged or pages (default pages)"),
+    WORD(L"--kind", "KIND", Kind, "nonpaged, paged (the default) or pages"),
     BYTES(L"--size", Size, "default 12288, three pages"),
     OPTION_NAME,
     OPTION_FOR,

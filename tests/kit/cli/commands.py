@@ -206,7 +206,7 @@ class Hold(Group):
         self.next(77, r"check     CRC-32 [0-9A-F]{8}; the driver's is the same")
         self.assertEqual(self.next_json()["regions"], [])
         self.next(0, r"kind      user buffer\n  access    read-write\n  bytes     5,000\n")
-        self.next(0, r"kind      pages\n  access    read-write\n  bytes     12,288\n")
+        self.next(0, r"kind      paged pool\n  access    read-write\n  bytes     12,288\n")
         self.next(0, r"name      third")
         self.assertEqual(self.next_json()["regions"], [])
         self.next(1, None, r"cannot (allocate|share) the buffer: error \d+\. ")
@@ -291,7 +291,7 @@ class Plain(Group):
 
     def test(self):
         self.run_steps("start a isthmus alloc --name private --for 600", "user isthmus list --json",
-                       "user isthmus describe private", "user isthmus describe --kind pages --size 20K --json",
+                       "user isthmus describe private", "user isthmus describe --kind paged --size 20K --json",
                        "user isthmus describe --request in-direct --json", "user isthmus describe",
                        "user isthmus describe --svg", "user isthmus demo --file steps.txt user kernel",
                        "user isthmus alloc --size 5000 --for 0", "user isthmus stop", "user isthmus stat --json",
@@ -308,8 +308,8 @@ class Plain(Group):
         texts = ["".join(text.itertext()) for text in root.iter(SVG + "text")]
         self.assertIn("shown to administrators only", texts)
         self.assertEqual(texts.count("withheld"), 3)
-        self.next(0, r"frames are shown to administrators only; this proof is left out(.*\n)*\d+ proofs, 0 failed\n$")
-        self.next(0, r"kind      pages")
+        self.next(3, r"this proof is left out(.*\n)*.*refused .*for administrators(.*\n)*\d+ proofs, 0 failed, \d refused\n$")
+        self.next(0, r"kind      paged pool")
         self.next(1, r"^$", r"error 5\. Access denied: run as an administrator")
         self.next_json()
         self.next(77)
@@ -354,7 +354,7 @@ class Pictures(Group):
         described = self.next_description()
         texts = self.texts(root)
         self.assertEqual(described["region"]["name"], name)
-        self.assertTrue(texts[0].endswith('"<&\u00e9>?[31m?": pages'), texts[0])
+        self.assertTrue(texts[0].endswith('"<&\u00e9>?[31m?": paged pool'), texts[0])
         wires = [p for p in root.iter(SVG + "path") if p.get("class", "").startswith("wire")]
         self.assertEqual(len(wires), 15, "five pages, seen from two processes and from the kernel")
         self.assertEqual(len([w for w in wires if "dashed" in w.get("class")]), 5, "those of the other process")
