@@ -3,7 +3,7 @@
 
 FILE ?= README.md
 .DEFAULT_GOAL := help
-.PHONY: help packages build run pictures test fidelity clean bench-checks
+.PHONY: help packages build run pictures test bench fidelity clean bench-checks
 
 help: ## list the targets
 	@printf 'Isthmus: memory shared between Windows drivers and programs\n\n'
@@ -32,6 +32,16 @@ fidelity: ## write docs/fidelity.md anew, from the tests
 
 bench-checks: build ## what the verifier's modes cost, in instructions
 	@bench/checks/run
+
+bench: ## measure; tables and plots in out/bench, explained in docs/performance.md
+	@# (a) rings between two threads of this machine
+	@packaging/install-packages bench/packages.txt
+	@cmake/quiet cmake -S bench -B build/bench -G Ninja
+	@cmake/quiet cmake --build build/bench
+	@mkdir -p out/bench
+	@build/bench/ring_bench --out out/bench $(BENCH)
+	@gnuplot -e "folder='out/bench'" bench/ring.gp
+	@# (b) instruction counts on the machine: here.
 
 clean: ## remove what was built
 	@rm -rf build out

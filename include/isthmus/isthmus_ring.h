@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The ring: a stream of variable-size records through memory that two sides share. One implementation, header-only,
- * for drivers (WDK or mingw-w64 DDK headers, no C run-time), for programs on Windows (32 and 64 bits), and for Linux; C11
- * and later, C++11 and later. Not one function calls the operating system: who must be woken is told to the caller.
+ * for drivers (WDK or mingw-w64 DDK headers, no C run-time), for programs on Windows (32 and 64 bits), and for Linux;
+ * C11 and later, C++11 and later. Not one function calls the operating system: who must be woken is told to the caller.
  *
  *        producer's side                                             consumer's side
  *   +-----------------------+     description (read-only)       +-----------------------+
@@ -23,11 +23,12 @@
  * "empty" are differences, and a lap is never mistaken for another. A record's place is its position modulo the
  * capacity, and because the data pages are mapped twice in a row it is contiguous there, even at the end.
  *
- * Trust. Each side believes its own private positions and nothing else. What the peer writes is read once, into a local,
- * and used if it can be true: a position that is a multiple of 8, did not go back, and leaves between nothing and one
- * capacity to read; a header whose record ends within what was published. Anything else breaks the ring for this side:
- * a sticky IsthmusRingBroken, with the reason (IsthmusRingError) also shown to the peer. On IsthmusRingBroken and
- * IsthmusRingEnd a side closes its end, and sets the peer's event if told to: a peer that sleeps hears of it.
+ * Trust. Each side believes its own private positions and nothing else. What the peer writes is read once, into a
+ * local, and used if it can be true: a position that is a multiple of 8, did not go back, and leaves between nothing
+ * and one capacity to read; a header whose record ends within what was published. Anything else breaks the ring for
+ * this side: a sticky IsthmusRingBroken, with the reason (IsthmusRingError) also shown to the peer. On
+ * IsthmusRingBroken and IsthmusRingEnd a side closes its end, and sets the peer's event if told to: a peer that
+ * sleeps hears of it.
  *
  * The usual loops:
  *

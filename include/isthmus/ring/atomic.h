@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The few atomic operations the ring needs, for clang and gcc (any system, C and C++) and for MSVC (user and kernel mode).
- * None calls a library. Part of isthmus_ring.h; include that.
+ * The few atomic operations the ring needs, for clang and gcc (any system, C and C++) and for MSVC (user and kernel
+ * mode). None calls a library. Part of isthmus_ring.h; include that.
  *
  * Loads must be loads: a peer's page is mapped read-only, and a compare-exchange used as a load (lock cmpxchg8b, the
  * usual way to read 64 bits on 32-bit x86) faults there. On 32-bit x86 the loads and stores below are SSE2 moves of
@@ -141,7 +141,8 @@ IST_RING_INLINE void IstStoreRelease32(volatile UINT32 *Address, UINT32 Value)
 IST_RING_INLINE int IstCompareExchange64(volatile UINT64 *Address, UINT64 *Expected, UINT64 Value)
 {
 #if IST_RING_MSVC
-    UINT64 seen = (UINT64)_InterlockedCompareExchange64((volatile __int64 *)Address, (__int64)Value, (__int64)*Expected);
+    UINT64 seen =
+        (UINT64)_InterlockedCompareExchange64((volatile __int64 *)Address, (__int64)Value, (__int64)*Expected);
     int done = seen == *Expected;
     *Expected = seen;
     return done;
@@ -263,6 +264,13 @@ IST_RING_INLINE void IstPause(void)
 #define IstPrefetch(Address) __prefetch((const void *)(Address))
 #else
 #define IstPrefetch(Address) __builtin_prefetch((Address), 0, 3)
+#endif
+
+/* From here on Value is one that the compiler knows nothing of: equal to another, but not to be replaced by it. */
+#if IST_RING_MSVC
+#define IST_RING_KEEP(Value) (void)(Value)
+#else
+#define IST_RING_KEEP(Value) __asm__("" : "+r"(Value))
 #endif
 
 /* Number of one bits from bit 0 up to the first zero; 64 if there is none. */

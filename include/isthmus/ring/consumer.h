@@ -2,16 +2,16 @@
 /*
  * The consumer of a ring. Part of isthmus_ring.h; include that.
  *
- * Peek gives the next record in place and moves on; Release gives everything peeked so far back to the producer: once per
- * record, or once per batch. What Peek gave stays valid until then.
+ * Peek gives the next record in place and moves on; Release gives everything peeked so far back to the producer: once
+ * per record, or once per batch. What Peek gave stays valid until then.
  *
  *      released                next                 published
  *   ------+----------------------+----------------------+----
  *         | peeked, still ours   | not looked at        |
  *
  * No header is trusted: it is read once, as one quadword, and must end within what was published. The record's bytes
- * lie in memory that the producer may be able to write all the time: a kernel consumer of a user producer copies what it is
- * going to check, and checks the copy (IsthmusRingRead).
+ * lie in memory that the producer may be able to write all the time: a kernel consumer of a user producer copies what
+ * it is going to check, and checks the copy (IsthmusRingRead).
  *
  * Every call is bounded, whatever the producer does: it looks at the producer's position once, so discarded records
  * that are published as fast as they are skipped do not hold it.
@@ -28,6 +28,7 @@ typedef struct ISTHMUS_RING_CONSUMER
     UINT64 Records;   /* as in the counters */
     UINT64 Bytes;
     UINT64 Released;  /* what the peer was told */
+    UINT64 Span;      /* bytes of ring of the record before: a guess for the next */
     UINT64 Oldest;    /* overwrite: the peer's, as last checked */
     UINT64 Capacity;
     UINT32 Flags;
@@ -48,7 +49,8 @@ typedef struct ISTHMUS_RING_RECORD
  * Opens the consumer's end of the ring in View. As IsthmusRingProducerOpen; rings with many producers and with one are
  * read alike.
  */
-IST_RING_COLD ISTHMUS_RING_RESULT IsthmusRingConsumerOpen(ISTHMUS_RING_CONSUMER *Consumer, const ISTHMUS_RING_VIEW *View)
+IST_RING_COLD ISTHMUS_RING_RESULT IsthmusRingConsumerOpen(ISTHMUS_RING_CONSUMER *Consumer,
+                                                          const ISTHMUS_RING_VIEW *View)
 {
     ISTHMUS_RING_DESCRIPTION description;
     ISTHMUS_RING_RESULT result = IstRingOpen(View, &description);
@@ -61,6 +63,7 @@ IST_RING_COLD ISTHMUS_RING_RESULT IsthmusRingConsumerOpen(ISTHMUS_RING_CONSUMER 
     Consumer->Next = IstLoad64(Consumer->End.Own.Position) & ~(UINT64)(ISTHMUS_RING_ALIGNMENT - 1);
     Consumer->Released = Consumer->Next;
     Consumer->Published = Consumer->Next;
+    Consumer->Span = 0;
     Consumer->Oldest = 0;
     Consumer->Capacity = description.DataBytes;
     Consumer->Mask = description.DataBytes - 1;
@@ -172,7 +175,9 @@ IST_RING_COLD ISTHMUS_RING_RESULT IstConsumerNext(ISTHMUS_RING_CONSUMER *Consume
 
         if (overwrite || Consumer->Next == Consumer->Published)
         {
-            result = looks-- == 0 ? IsthmusRingEmpty : overwrite ? IstConsumerJump(Consumer) : IstConsumerLook(Consumer);
+            result = looks-- == 0 ? IsthmusRingEmpty
+                     : overwrite  ? IstConsumerJump(Consumer)
+                                  : IstConsumerLook(Consumer);
             if (result != IsthmusRingOk)
             {
                 break;
@@ -227,6 +232,7 @@ IST_RING_INLINE ISTHMUS_RING_RESULT IsthmusRingPeek(ISTHMUS_RING_CONSUMER *Consu
     const UINT8 *place;
     UINT64 header;
     UINT64 span;
+    UINT64 guess;
 
     if (Consumer->Next == Consumer->Published)
     {
@@ -255,7 +261,21 @@ IST_RING_INLINE ISTHMUS_RING_RESULT IsthmusRingPeek(ISTHMUS_RING_CONSUMER *Consu
     }
     Record->Data = place + ISTHMUS_RING_HEADER_BYTES;
     Record->Length = (UINT32)header;
-    Consumer->Next += span;
+    /*
+     * Where the next record starts depends on this one's header, and that chain of loads is what small records cost.
+     * Most are as long as the one before: then the guess, which the processor checks on the side, starts the next.
+     */
+    guess = Consumer->Span;
+    if (IST_RING_LIKELY(guess == span))
+    {
+        IST_RING_KEEP(guess);
+    }
+    else
+    {
+        Consumer->Span = span;
+        guess = span;
+    }
+    Consumer->Next += guess;
     Consumer->Records++;
     Consumer->Bytes += (UINT32)header;
     return IsthmusRingOk;

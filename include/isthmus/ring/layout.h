@@ -60,8 +60,9 @@ typedef enum ISTHMUS_RING_ERROR
 #define ISTHMUS_RING_FAILED 3u /* the side stopped because the other wrote nonsense; Error says which */
 
 /*
- * What a side counts, since the ring was made. Written by that side only; the other reads it for display, at most. Records
- * and Bytes are brought up to date whenever the side asks whether to wake the peer, finds nothing to do, or closes.
+ * What a side counts, since the ring was made. Written by that side only; the other reads it for display, at most.
+ * Records and Bytes are brought up to date whenever the side asks whether to wake the peer, finds nothing to do, or
+ * closes.
  */
 typedef struct ISTHMUS_RING_COUNTERS
 {
@@ -69,7 +70,7 @@ typedef struct ISTHMUS_RING_COUNTERS
     volatile UINT64 Bytes;        /* their data, without headers */
     volatile UINT64 Stalls;       /* producer: found the ring full; consumer: was about to sleep and found nothing */
     volatile UINT64 Wakeups;      /* times the caller was told to wake the peer */
-    volatile UINT64 Drops;        /* producer: records given up, as the caller says; consumer: releases that were Lost */
+    volatile UINT64 Drops;        /* producer: records given up, says its caller; consumer: releases that were Lost */
     volatile UINT64 Discards;     /* reservations taken back, or discarded records skipped */
     volatile UINT64 LostRecords;  /* producer, overwrite: overwritten before the consumer had released them */
     volatile UINT64 LostBytes;    /* overwrite: the same in bytes of ring (producer), bytes jumped over (consumer) */

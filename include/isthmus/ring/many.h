@@ -25,17 +25,18 @@
  *    every busy record is past that.
  *  - A producer that is stopped between reserve and commit holds up what comes behind its record, and in the end fills
  *    the ring; the others get IsthmusRingFull then, and never wait. At DISPATCH_LEVEL nothing stops it for longer
- *    than an interrupt. That is why callers in a kernel run at DISPATCH_LEVEL from Reserve to Commit; threads of a program
- *    have to live with the delay.
+ *    than an interrupt. That is why callers in a kernel run at DISPATCH_LEVEL from Reserve to Commit; threads of a
+ *    program have to live with the delay.
  *
- * Compared with others: the BPF ring buffer reserves under a spin lock, shows busy records to the consumer and relies on
- * a busy bit in the shared header (Documentation/bpf/ringbuf.rst). eBPF for Windows reserves with a compare-exchange and then
- * waits for all earlier reservations to have shown their locked headers (docs/RingBuffer.md, "Reserve algorithm").
- * Here nobody waits, the shared memory holds no lock bits, and the consumer is the one of a single producer; the price is
- * 1/64 of the capacity in private memory and up to three more interlocked operations per record.
+ * Compared with others: the BPF ring buffer reserves under a spin lock, shows busy records to the consumer and relies
+ * on a busy bit in the shared header (Documentation/bpf/ringbuf.rst). eBPF for Windows reserves with a
+ * compare-exchange and then waits for all earlier reservations to have shown their locked headers
+ * (docs/RingBuffer.md, "Reserve algorithm"). Here nobody waits, the shared memory holds no lock bits, and the
+ * consumer is the one of a single producer; the price is 1/64 of the capacity in private memory and up to three more
+ * interlocked operations per record.
  *
- * Why no ready record stays unseen (tests/native/ring/model/many.pml explores it): a committer flips its bits, fences, and
- * only then looks: it reads Committed and the bits behind it.
+ * Why no ready record stays unseen (tests/native/ring/model/many.pml explores it): a committer flips its bits,
+ * fences, and only then looks: it reads Committed and the bits behind it.
  *  - Its record can be reached from there: it moves Committed over it, or somebody else did and it looks again.
  *  - A busy record lies between: that one's committer flips later, looks after that, and sees both.
  *  - Committed was stale, and what lies there has been used again, in the next lap, and reads "not ready": whoever did
@@ -46,7 +47,7 @@
 #define ISTHMUS_RING_MANY_H
 
 #define IST_RING_GRANULES_PER_WORD 64u
-#define IST_RING_WORD_BYTES        (IST_RING_GRANULES_PER_WORD * ISTHMUS_RING_ALIGNMENT) /* of ring, per word of Ready */
+#define IST_RING_WORD_BYTES        (IST_RING_GRANULES_PER_WORD * ISTHMUS_RING_ALIGNMENT) /* of ring, per word */
 
 typedef struct ISTHMUS_RING_MANY_PRODUCERS
 {
@@ -73,9 +74,9 @@ typedef struct ISTHMUS_RING_SLOT
 
 /*
  * Opens the producers' end of the ring in View. Ready: ISTHMUS_RING_MANY_READY_BYTES(capacity) bytes of zeroed,
- * nonpaged, private memory, aligned to 8, of the caller's; so is *Many (aligned to 128). Both must outlive all producers.
- * Starts an empty, fresh ring only. IsthmusRingBadArgument: not a ring for many, or not fresh, or not described in a
- * way that this code can use.
+ * nonpaged, private memory, aligned to 8, of the caller's; so is *Many (aligned to 128). Both must outlive all
+ * producers. Starts an empty, fresh ring only. IsthmusRingBadArgument: not a ring for many, or not fresh, or not
+ * described in a way that this code can use.
  */
 IST_RING_COLD ISTHMUS_RING_RESULT IsthmusRingManyOpen(ISTHMUS_RING_MANY_PRODUCERS *Many, const ISTHMUS_RING_VIEW *View,
                                                       UINT64 *Ready)
@@ -153,8 +154,8 @@ IST_RING_COLD ISTHMUS_RING_RESULT IstManyMakeRoom(ISTHMUS_RING_MANY_PRODUCERS *M
 }
 
 /*
- * Finds room for a record of Length bytes. Results as IsthmusRingReserve. Every slot must end in Commit or Discard; several
- * may be open, also on one processor. Kernel: call at DISPATCH_LEVEL, and stay there until then.
+ * Finds room for a record of Length bytes. Results as IsthmusRingReserve. Every slot must end in Commit or Discard;
+ * several may be open, also on one processor. Kernel: call at DISPATCH_LEVEL, and stay there until then.
  */
 IST_RING_INLINE ISTHMUS_RING_RESULT IsthmusRingManyReserve(ISTHMUS_RING_MANY_PRODUCERS *Many, UINT32 Length,
                                                            ISTHMUS_RING_SLOT *Slot)
@@ -201,9 +202,9 @@ IST_RING_INLINE volatile UINT64 *IstManyWord(ISTHMUS_RING_MANY_PRODUCERS *Many, 
 }
 
 /*
- * Flips the bits of Span bytes from Position on, backwards: who finds the first of them flipped, reading forwards, finds
- * all of them flipped, and never takes a part of a record for the whole. Words inside the record are nobody else's and
- * need no interlock; the first one is done last and always has one, which makes it a full fence on x86.
+ * Flips the bits of Span bytes from Position on, backwards: who finds the first of them flipped, reading forwards,
+ * finds all of them flipped, and never takes a part of a record for the whole. Words inside the record are nobody
+ * else's and need no interlock; the first one is done last and always has one, which makes it a full fence on x86.
  */
 IST_RING_INLINE void IstManyFlip(ISTHMUS_RING_MANY_PRODUCERS *Many, UINT64 Position, UINT64 Span)
 {

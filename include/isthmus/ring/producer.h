@@ -52,7 +52,8 @@ typedef struct ISTHMUS_RING_PRODUCER
  * IsthmusRingBadArgument: the description is not one this code can use, or it is a ring for many.
  * IRQL: any at which the view may be touched; this holds for all functions below.
  */
-IST_RING_COLD ISTHMUS_RING_RESULT IsthmusRingProducerOpen(ISTHMUS_RING_PRODUCER *Producer, const ISTHMUS_RING_VIEW *View)
+IST_RING_COLD ISTHMUS_RING_RESULT IsthmusRingProducerOpen(ISTHMUS_RING_PRODUCER *Producer,
+                                                          const ISTHMUS_RING_VIEW *View)
 {
     ISTHMUS_RING_DESCRIPTION description;
     ISTHMUS_RING_RESULT result = IstRingOpen(View, &description);

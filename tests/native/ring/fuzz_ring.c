@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libFuzzer: a ring whose shared memory, all of it, is rewritten between any two calls, by somebody who knows the layout.
- * Whatever he writes, the endpoints never touch memory outside the data, never give a record outside it, never run
- * for ever, keep their private positions in order, and stay broken once broken.
+ * libFuzzer: a ring whose shared memory, all of it, is rewritten between any two calls, by somebody who knows the
+ * layout. Whatever he writes, the endpoints never touch memory outside the data, never give a record outside it,
+ * never run for ever, keep their private positions in order, and stay broken once broken.
  */
 #include "ringmemory.h"
 
@@ -100,7 +100,8 @@ static void Rewrite(WORLD *World, INPUT *Input)
         consumer.Status->State = (UINT32)value % 5;
         break;
     default: /* any byte of the control pages and the data */
-        ((UINT8 *)World->Map.Base)[ISTHMUS_RING_PAGE + value % (2 * ISTHMUS_RING_PAGE + CAPACITY)] = (UINT8)Take(Input, 1);
+        value = ISTHMUS_RING_PAGE + value % (2 * ISTHMUS_RING_PAGE + CAPACITY);
+        ((UINT8 *)World->Map.Base)[value] = (UINT8)Take(Input, 1);
     }
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A ring with both ends in one process, for cmocka tests: the producer's view and the consumer's, apart and protected. */
+/* A ring with both ends in one process, for cmocka tests: each end with a view and the rights of its own. */
 #ifndef ISTHMUS_TESTS_RINGFIXTURE_H
 #define ISTHMUS_TESTS_RINGFIXTURE_H
 

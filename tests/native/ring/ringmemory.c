@@ -29,7 +29,9 @@ int RingMemoryCreate(UINT64 Capacity, UINT32 Flags)
 
 static int MapPart(int Memory, UINT8 *Place, UINT64 Offset, UINT64 Bytes, int Protection)
 {
-    return mmap(Place, Bytes, Protection, MAP_SHARED | MAP_FIXED, Memory, (off_t)Offset) == MAP_FAILED ? -1 : 0;
+    const int flags = MAP_SHARED | MAP_FIXED | MAP_POPULATE;
+
+    return mmap(Place, Bytes, Protection, flags, Memory, (off_t)Offset) == MAP_FAILED ? -1 : 0;
 }
 
 int RingMemoryMap(int Memory, RING_ROLE Role, RING_MAPPING *Mapping)

@@ -222,7 +222,8 @@ static int Round(unsigned Seed, TALLY *Tally)
 
         if (pids[side] != 0 && (waitpid(pids[side], &status, 0) != pids[side] || status != 0))
         {
-            fprintf(stderr, "soak: the %s ended with status %#x\n", side == 0 ? "producer" : "consumer", (unsigned)status);
+            fprintf(stderr, "soak: the %s ended with status %#x\n", side == 0 ? "producer" : "consumer",
+                    (unsigned)status);
             failed = 1;
         }
     }
