@@ -35,7 +35,8 @@ static NTSTATUS MipKernelFault(ULONG64 ErrorCode, PVOID Va, PVOID TrapFrame)
         return STATUS_SUCCESS;
     }
     if (MiPageable && (KeGetCurrentIrql() < DISPATCH_LEVEL || MiOwnsPagedPool()) &&
-        MiBringBackKernelPage((ULONG_PTR)Va))
+        (MiBringBackKernelPage((ULONG_PTR)Va) ||
+         (entry != NULL && MipIsAccessAllowed((ULONG_PTR)Va, ErrorCode, *entry)))) /* another processor was faster */
     {
         return STATUS_SUCCESS;
     }

@@ -351,9 +351,10 @@ static NTSTATUS MipLockKernel(PMDL Mdl, ULONG Pages, BOOLEAN Write, PVOID Caller
         {
             value = (value & ~(0x1FFULL << PAGE_SHIFT)) + ((page & 511) << PAGE_SHIFT);
         }
-        if ((value & MI_PTE_VALID) == 0 && MiBringBackKernelPage(page << PAGE_SHIFT))
+        if ((value & MI_PTE_VALID) == 0 && MiPageable && entry != NULL &&
+            (MiBringBackKernelPage((first + i) << PAGE_SHIFT) || (entry[locked] & MI_PTE_VALID)))
         {
-            continue;
+            continue; /* it had left just now, and is back, perhaps by another processor's doing */
         }
         if ((value & MI_PTE_VALID) == 0)
         {
