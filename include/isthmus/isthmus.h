@@ -36,6 +36,7 @@
 
 #include <windows.h>
 #include "isthmus_abi.h"
+#include "isthmus_ring.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -159,6 +160,120 @@ BOOL WINAPI IsthmusList(HISTHMUS Isthmus, DWORD What, UINT64 After, ISTHMUS_LIST
 
 /** Tells what is held now, what happened since the driver started, and the quotas. No errors of its own. */
 BOOL WINAPI IsthmusStatistics(HISTHMUS Isthmus, ISTHMUS_STATISTICS *Statistics);
+
+/* ---- Channels ------------------------------------------------------------------------------------------------ */
+
+/*
+ * A stream of records between this process and the driver, through a ring in shared memory (isthmus_ring.h): reading and
+ * writing take no system call; sleeping and waking do.
+ *
+ *     consumer (ISTHMUS_CHANNEL_TO_PROGRAM)              producer (ISTHMUS_CHANNEL_TO_DRIVER)
+ *     for (;;)                                           while (more)
+ *     {                                                  {
+ *         while (IsthmusChannelPeek(c, &data, &length))      void *place = IsthmusChannelReserve(c, length);
+ *             use(data, length);                             if (place == NULL && GetLastError() == ERROR_PIPE_BUSY)
+ *         DWORD why = GetLastError();                            IsthmusChannelWait(c, INFINITE);
+ *         IsthmusChannelFlush(c);                            else ...
+ *         if (why != ERROR_NO_MORE_ITEMS)                    fill(place, length);
+ *             break;                                         IsthmusChannelCommit(c, length);
+ *         IsthmusChannelWait(c, INFINITE);                   IsthmusChannelFlush(c);
+ *     }                                                  }
+ *
+ * One thread at a time uses a channel's functions (IsthmusChannelQuery excepted). Errors
+ * that more than one of them give:
+ *   ERROR_NO_MORE_ITEMS  consumer: nothing there now                ERROR_PIPE_BUSY    producer: no room now
+ *   ERROR_HANDLE_EOF     consumer: nothing there, and the driver    ERROR_BROKEN_PIPE  producer: the driver's end is
+ *                        has closed its end                                            closed
+ *   ERROR_INVALID_DATA   the driver's side of the ring doesn't      ERROR_RETRY        consumer, OVERWRITE: what was
+ *                        make sense; for good                                          peeked was overwritten: drop it
+ *   ERROR_INVALID_FUNCTION  the other direction's function
+ */
+typedef struct HISTHMUSCHANNEL__ *HISTHMUSCHANNEL;
+
+/**
+ * Makes a channel.
+ * @param Direction  ISTHMUS_CHANNEL_TO_PROGRAM or ISTHMUS_CHANNEL_TO_DRIVER
+ * @param Capacity   bytes, a power of two, 4096 to ISTHMUS_CHANNEL_CAPACITY_MAX; a record takes its length and 8 to 15 more
+ * @param Flags      0, ISTHMUS_CHANNEL_OVERWRITE or ISTHMUS_CHANNEL_MANY (to the program only)
+ * @return the channel, to be closed before its session; NULL: ERROR_INVALID_PARAMETER; ERROR_NOT_SUPPORTED before
+ *   Windows 8; ERROR_NOT_ENOUGH_QUOTA.
+ */
+HISTHMUSCHANNEL WINAPI IsthmusChannelOpen(HISTHMUS Isthmus, DWORD Direction, UINT64 Capacity, DWORD Flags);
+
+/**
+ * Ends a channel: what is unread is lost (IsthmusChannelFinish first, if it matters), memory that Peek or Reserve gave
+ * is gone, and so is the event. No other thread may be in a function of the channel.
+ */
+BOOL WINAPI IsthmusChannelClose(HISTHMUSCHANNEL Channel);
+
+/** The channel's id in the driver, for IsthmusDescribe and lists. */
+UINT64 WINAPI IsthmusChannelId(HISTHMUSCHANNEL Channel);
+
+/**
+ * Producer: finds room for a record of Length bytes and returns where to write them, aligned to 8. One record is open at
+ * a time. NULL: ERROR_PIPE_BUSY; ERROR_BAD_LENGTH if it can never fit; ERROR_BROKEN_PIPE; ERROR_INVALID_DATA.
+ */
+void *WINAPI IsthmusChannelReserve(HISTHMUSCHANNEL Channel, DWORD Length);
+
+/** Producer: ends the open record, Length bytes of what was reserved. IsthmusChannelFlush shows it. */
+BOOL WINAPI IsthmusChannelCommit(HISTHMUSCHANNEL Channel, DWORD Length);
+
+/** Producer: gives the open record up. */
+BOOL WINAPI IsthmusChannelDiscard(HISTHMUSCHANNEL Channel);
+
+/**
+ * Consumer: the next record, in place; good until IsthmusChannelFlush.
+ * Errors: ERROR_NO_MORE_ITEMS; ERROR_HANDLE_EOF; ERROR_INVALID_DATA.
+ */
+BOOL WINAPI IsthmusChannelPeek(HISTHMUSCHANNEL Channel, const void **Data, DWORD *Length);
+
+/**
+ * Producer: shows the driver all committed records. Consumer: gives back all peeked records. Wakes the driver if it
+ * sleeps and wants to hear of that. Once per burst rather than once per record.
+ * Errors: consumer: ERROR_RETRY.
+ */
+BOOL WINAPI IsthmusChannelFlush(HISTHMUSCHANNEL Channel);
+
+/** Producer: reserve, copy, commit and flush in one. Errors as IsthmusChannelReserve. */
+BOOL WINAPI IsthmusChannelSend(HISTHMUSCHANNEL Channel, const void *Data, DWORD Length);
+
+/**
+ * Consumer: copies the next record out and gives it back; nothing else may be peeked.
+ * @param Received  receives the record's length, also with ERROR_INSUFFICIENT_BUFFER, when the record stays
+ */
+BOOL WINAPI IsthmusChannelReceive(HISTHMUSCHANNEL Channel, void *Buffer, DWORD Size, DWORD *Received);
+
+/**
+ * Waits until there may be something to do: a record to peek; for a producer room for half the ring, or for as much as
+ * the last Reserve that found none wanted, if that is more. Spins a while before it sleeps, as long as has been worth it lately.
+ * @param Milliseconds  0 to look only; INFINITE
+ * @return TRUE: try again. FALSE: ERROR_TIMEOUT; ERROR_HANDLE_EOF or ERROR_BROKEN_PIPE; ERROR_INVALID_DATA.
+ */
+BOOL WINAPI IsthmusChannelWait(HISTHMUSCHANNEL Channel, DWORD Milliseconds);
+
+/**
+ * For WaitForMultipleObjects: says that this side is about to sleep.
+ * @return TRUE: wait on IsthmusChannelEvent, among others, and call IsthmusChannelDisarm after it, whatever ended the
+ *   wait. FALSE with ERROR_SUCCESS: don't wait, there is something to do; FALSE with another error as IsthmusChannelWait.
+ */
+BOOL WINAPI IsthmusChannelArm(HISTHMUSCHANNEL Channel);
+BOOL WINAPI IsthmusChannelDisarm(HISTHMUSCHANNEL Channel);
+
+/** The event that the driver sets for this side, auto-reset. The channel keeps owning it. */
+HANDLE WINAPI IsthmusChannelEvent(HISTHMUSCHANNEL Channel);
+
+/**
+ * Says that nothing more will come from this side. A producer also waits until the driver has taken everything:
+ * ERROR_TIMEOUT if it hasn't in time, ERROR_BROKEN_PIPE if it has closed its end first.
+ */
+BOOL WINAPI IsthmusChannelFinish(HISTHMUSCHANNEL Channel, DWORD Milliseconds);
+
+/** What the driver's end has counted. Any thread. ERROR_NOT_FOUND, ERROR_NOT_LOCKED if the channel has ended. */
+BOOL WINAPI IsthmusChannelQuery(HISTHMUSCHANNEL Channel, ISTHMUS_CHANNEL_STATE *State);
+
+/** Has isthmus.sys fill a channel to the program; see ISTHMUS_CHANNEL_SOURCE. ERROR_BUSY if that was done before. */
+BOOL WINAPI IsthmusChannelSource(HISTHMUSCHANNEL Channel, UINT64 Records, DWORD Producers, DWORD LengthMin,
+                                 DWORD LengthMax, BOOL Drop);
 
 /**
  * A sentence on an error of these functions that says what to do about it. Static text, never NULL.

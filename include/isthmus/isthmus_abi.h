@@ -78,6 +78,11 @@ extern "C" {
 #define IOCTL_ISTHMUS_TRANSFER_OUT_DIRECT ISTHMUS_CONTROL_CODE(0x822, 2)
 #define IOCTL_ISTHMUS_TRANSFER_NEITHER    ISTHMUS_CONTROL_CODE(0x823, 3)
 
+/* Channels: rings of records (isthmus_ring.h) between the driver and the process that makes one. Buffered. */
+#define IOCTL_ISTHMUS_CHANNEL        ISTHMUS_CONTROL_CODE(0x830, 0) /* ISTHMUS_CHANNEL_CREATE -> ISTHMUS_CHANNEL_INFO */
+#define IOCTL_ISTHMUS_CHANNEL_STATE  ISTHMUS_CONTROL_CODE(0x831, 0) /* ISTHMUS_ID (channel) -> ISTHMUS_CHANNEL_STATE */
+#define IOCTL_ISTHMUS_CHANNEL_SOURCE ISTHMUS_CONTROL_CODE(0x832, 0) /* ISTHMUS_CHANNEL_SOURCE -> - */
+
 /* ---- Structures ---------------------------------------------------------------------------------------------- */
 
 #define ISTHMUS_ASSERT_SIZE(Type, Bytes) typedef char Type##_is_##Bytes##_bytes[(sizeof(Type) == (Bytes)) ? 1 : -1]
@@ -99,6 +104,7 @@ ISTHMUS_ASSERT_SIZE(ISTHMUS_HEADER, 8);
 #define ISTHMUS_KIND_NONPAGED_POOL 2u
 #define ISTHMUS_KIND_PAGED_POOL    3u
 #define ISTHMUS_KIND_PAGES         4u /* pages of their own, without a pool block around them */
+#define ISTHMUS_KIND_CHANNEL       5u /* a channel's ring: paged pool, locked */
 
 /* States of a region or view, as LIST and DESCRIBE report them. */
 #define ISTHMUS_STATE_LIVE     1u
@@ -437,6 +443,90 @@ typedef struct ISTHMUS_LAST_REQUEST
     UINT64 Pages[ISTHMUS_REQUEST_PAGES];
 } ISTHMUS_LAST_REQUEST;
 ISTHMUS_ASSERT_SIZE(ISTHMUS_LAST_REQUEST, 824);
+
+/* ---- Channels ------------------------------------------------------------------------------------------------ */
+
+#define ISTHMUS_CHANNEL_TO_PROGRAM 1u /* the driver produces, the program consumes */
+#define ISTHMUS_CHANNEL_TO_DRIVER  2u
+
+#define ISTHMUS_CHANNEL_OVERWRITE  0x1u /* to the program: the oldest records give way when the ring is full */
+#define ISTHMUS_CHANNEL_MANY       0x2u /* to the program: produced on several processors at once */
+
+#define ISTHMUS_CHANNEL_CAPACITY_MAX (512ull * 1024 * 1024)
+
+/*
+ * Makes a channel and maps it into the calling process. It has its own mapping and no other: it can't be named, mapped
+ * again or transferred to; IOCTL_ISTHMUS_RELEASE with its id ends it. The events are the caller's handles, best
+ * auto-reset; each side sets the one for which the other sleeps, and takes every wake-up for a hint.
+ */
+typedef struct ISTHMUS_CHANNEL_CREATE
+{
+    ISTHMUS_HEADER Header;
+    UINT64 Capacity;   /* bytes, a power of two, 4096 to ISTHMUS_CHANNEL_CAPACITY_MAX */
+    UINT64 DataEvent;  /* handle: the consumer waits on it */
+    UINT64 SpaceEvent; /* handle: the producer waits on it */
+    UINT32 Direction;  /* ISTHMUS_CHANNEL_TO_* */
+    UINT32 Flags;      /* ISTHMUS_CHANNEL_OVERWRITE or _MANY, not both */
+} ISTHMUS_CHANNEL_CREATE;
+ISTHMUS_ASSERT_SIZE(ISTHMUS_CHANNEL_CREATE, 40);
+
+typedef struct ISTHMUS_CHANNEL_INFO
+{
+    ISTHMUS_HEADER Header;
+    UINT64 Channel;
+    UINT64 Address; /* of the ring's description, in the calling process; the rest follows as it says */
+    UINT64 Length;  /* bytes mapped: three control pages, and the data twice */
+} ISTHMUS_CHANNEL_INFO;
+ISTHMUS_ASSERT_SIZE(ISTHMUS_CHANNEL_INFO, 32);
+
+/* The driver's end of a channel. */
+typedef struct ISTHMUS_CHANNEL_STATE
+{
+    ISTHMUS_HEADER Header;
+    UINT64 Channel;
+    UINT64 Records; /* produced, or consumed */
+    UINT64 Bytes;   /* their data */
+    UINT64 Drops;   /* given up for want of room */
+    UINT64 Lost;    /* overwritten before they were read */
+    UINT64 Stalls;  /* times the ring was full, or empty before a sleep */
+    UINT64 Wakeups; /* events set for the program */
+    UINT32 Direction;
+    UINT32 Flags;
+    UINT32 State;   /* ISTHMUS_STATE_* */
+    UINT32 Error;   /* why the driver gave up: ISTHMUS_RING_ERROR, 0 if it didn't */
+    UINT32 Crc32;   /* isthmus.sys, to the driver: over the data of all records so far */
+    UINT32 Busy;    /* isthmus.sys: 1 while it produces or consumes */
+} ISTHMUS_CHANNEL_STATE;
+ISTHMUS_ASSERT_SIZE(ISTHMUS_CHANNEL_STATE, 88);
+
+#define ISTHMUS_SOURCE_PRODUCERS_MAX 8u
+#define ISTHMUS_SOURCE_LENGTH_MAX    65536u
+
+/*
+ * Has isthmus.sys fill a channel to the program from DPCs: each producer writes Records records of LengthMin to
+ * LengthMax bytes, and after the last one the driver closes its end. A record starts with ISTHMUS_SOURCE_RECORD;
+ * byte i behind it is (UINT8)(Sequence + i). When the ring is full a producer comes back a millisecond later, unless
+ * Drop says to give the record up.
+ */
+typedef struct ISTHMUS_CHANNEL_SOURCE
+{
+    ISTHMUS_HEADER Header;
+    UINT64 Channel;
+    UINT64 Records;   /* per producer */
+    UINT32 Producers; /* 1; up to ISTHMUS_SOURCE_PRODUCERS_MAX with ISTHMUS_CHANNEL_MANY */
+    UINT32 LengthMin; /* bytes, sizeof(ISTHMUS_SOURCE_RECORD) or more */
+    UINT32 LengthMax; /* up to ISTHMUS_SOURCE_LENGTH_MAX */
+    UINT32 Drop;      /* 0 or 1 */
+} ISTHMUS_CHANNEL_SOURCE;
+ISTHMUS_ASSERT_SIZE(ISTHMUS_CHANNEL_SOURCE, 40);
+
+typedef struct ISTHMUS_SOURCE_RECORD
+{
+    UINT64 Sequence; /* counts the producer's records, from 0, dropped ones included */
+    UINT32 Producer; /* from 0 */
+    UINT32 Length;   /* of the record */
+} ISTHMUS_SOURCE_RECORD;
+ISTHMUS_ASSERT_SIZE(ISTHMUS_SOURCE_RECORD, 16);
 
 /* ---- The reason for all this --------------------------------------------------------------------------------- */
 

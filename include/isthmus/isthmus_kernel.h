@@ -16,6 +16,7 @@
 #define ISTHMUS_KERNEL_H
 
 #include "isthmus_abi.h"
+#include "isthmus_ring.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -23,6 +24,7 @@ extern "C" {
 
 typedef struct _ISTHMUS_SESSION *PISTHMUS_SESSION;
 typedef struct _ISTHMUS_REGION *PISTHMUS_REGION;
+typedef struct _ISTHMUS_CHANNEL *PISTHMUS_CHANNEL;
 
 /* ---- The library --------------------------------------------------------------------------------------------- */
 
@@ -347,6 +349,108 @@ VOID IsthmusRequestRecord(_Inout_ PISTHMUS_SESSION Session, _In_ PIRP Irp, _In_ 
 /** Tells the session's last request; frames only if Administrator. IRQL <= APC_LEVEL. */
 VOID IsthmusRequestQueryLast(_Inout_ PISTHMUS_SESSION Session, _In_ BOOLEAN Administrator,
                              _Out_ ISTHMUS_LAST_REQUEST *Last);
+
+/* ---- Channels ------------------------------------------------------------------------------------------------ */
+
+/*
+ * A channel is a ring (isthmus_ring.h) between the driver and the process that made it. The driver works on its end
+ * with the ring's own functions, in place and in batches, inside a use of the channel:
+ *
+ *     if (NT_SUCCESS(IsthmusChannelEnter(channel)))             any IRQL <= DISPATCH_LEVEL
+ *     {
+ *         ISTHMUS_RING_PRODUCER *ring = IsthmusChannelProducer(channel);
+ *         if (IsthmusRingReserve(ring, length, &data) == IsthmusRingOk)
+ *         {
+ *             ...
+ *             IsthmusRingCommit(ring, length);
+ *             IsthmusRingPublish(ring);
+ *             if (IsthmusRingWakeConsumer(ring))
+ *             {
+ *                 IsthmusChannelSignal(channel);
+ *             }
+ *         }
+ *         IsthmusChannelLeave(channel);
+ *     }
+ *
+ * or record by record with IsthmusChannelSend and IsthmusChannelReceive. An end has one user at a time, who sees to
+ * that (a spin lock, a single DPC, a single thread); with ISTHMUS_CHANNEL_MANY any number produce at once, at
+ * DISPATCH_LEVEL. A use is short: the end of the program's process waits for it.
+ */
+
+/**
+ * Makes a channel, maps the program's side into the current process, and gives the session a hold on it.
+ * @param Query  as the program sent it: the shell checks header and lengths, this function everything else
+ * @param Mode   the requestor's mode: the event handles are looked up for it
+ * @return STATUS_SUCCESS; STATUS_INVALID_PARAMETER; STATUS_INVALID_HANDLE, STATUS_OBJECT_TYPE_MISMATCH,
+ *   STATUS_ACCESS_DENIED for the events; STATUS_NOT_SUPPORTED before Windows 8 (no read-only views) or where the system
+ *   can't map; STATUS_QUOTA_EXCEEDED; STATUS_INSUFFICIENT_RESOURCES; the errors of IsthmusViewMap. PASSIVE_LEVEL, in a
+ *   thread of the process. Ends as a region does: release, cleanup, end of the process.
+ */
+NTSTATUS IsthmusChannelCreate(_Inout_ PISTHMUS_SESSION Session, _In_ const ISTHMUS_CHANNEL_CREATE *Query,
+                              _In_ KPROCESSOR_MODE Mode, _Out_ ISTHMUS_CHANNEL_INFO *Info);
+
+/**
+ * Looks a channel up and keeps its structure. IRQL <= APC_LEVEL; give it back with IsthmusChannelDereference before
+ * IsthmusLibraryStop.
+ * @return STATUS_SUCCESS; STATUS_NOT_FOUND if the session has none with that id; STATUS_NOT_LOCKED if it has ended.
+ */
+NTSTATUS IsthmusChannelReference(_Inout_ PISTHMUS_SESSION Session, _In_ UINT64 Id, _Out_ PISTHMUS_CHANNEL *Channel);
+
+/** Gives a reference back. IRQL <= DISPATCH_LEVEL. */
+VOID IsthmusChannelDereference(_In_ PISTHMUS_CHANNEL Channel);
+
+/**
+ * Begins a use of a referenced channel; end it with IsthmusChannelLeave. IRQL <= DISPATCH_LEVEL; takes no lock.
+ * @return STATUS_SUCCESS; STATUS_PIPE_BROKEN if the program's side is gone, for good.
+ */
+NTSTATUS IsthmusChannelEnter(_In_ PISTHMUS_CHANNEL Channel);
+
+/** Ends a use. IRQL <= DISPATCH_LEVEL. */
+VOID IsthmusChannelLeave(_In_ PISTHMUS_CHANNEL Channel);
+
+/** The driver's end, within a use: of a channel to the program; to the program, MANY; to the driver. Else NULL. */
+ISTHMUS_RING_PRODUCER *IsthmusChannelProducer(_In_ PISTHMUS_CHANNEL Channel);
+ISTHMUS_RING_MANY_PRODUCERS *IsthmusChannelManyProducers(_In_ PISTHMUS_CHANNEL Channel);
+ISTHMUS_RING_CONSUMER *IsthmusChannelConsumer(_In_ PISTHMUS_CHANNEL Channel);
+
+/** Sets the event on which the program waits. IRQL <= DISPATCH_LEVEL, within a use. */
+VOID IsthmusChannelSignal(_In_ PISTHMUS_CHANNEL Channel);
+
+/**
+ * Sends one record: copies Length bytes into the ring, shows it, wakes the program if it sleeps. A record that finds
+ * no room is counted as dropped. IRQL <= DISPATCH_LEVEL. Takes a use of its own.
+ * @return STATUS_SUCCESS; STATUS_PIPE_BUSY if there is no room; STATUS_INVALID_BUFFER_SIZE if it never fits;
+ *   STATUS_PIPE_BROKEN if the program's side is gone; STATUS_DATA_ERROR if it wrote nonsense into its control page;
+ *   STATUS_INVALID_DEVICE_REQUEST for a channel to the driver.
+ */
+NTSTATUS IsthmusChannelSend(_In_ PISTHMUS_CHANNEL Channel, _In_reads_bytes_(Length) const VOID *Data,
+                            _In_ UINT32 Length);
+
+/**
+ * Receives one record: copies it out, so that the program can't change it any more, and gives the room back.
+ * IRQL <= DISPATCH_LEVEL. Takes a use of its own.
+ * @param Length  receives the record's length, also with STATUS_BUFFER_TOO_SMALL, when the record stays
+ * @return STATUS_SUCCESS; STATUS_PIPE_EMPTY; STATUS_BUFFER_TOO_SMALL; STATUS_PIPE_BROKEN, STATUS_DATA_ERROR and
+ *   STATUS_INVALID_DEVICE_REQUEST as IsthmusChannelSend.
+ */
+NTSTATUS IsthmusChannelReceive(_In_ PISTHMUS_CHANNEL Channel, _Out_writes_bytes_(Size) PVOID Buffer, _In_ UINT32 Size,
+                               _Out_ UINT32 *Length);
+
+/**
+ * Waits until the driver's end may have something to do: data to receive, or room for Room bytes of data to send.
+ * PASSIVE_LEVEL, a system thread or a program's in a critical region; nobody else may use this end meanwhile (not for
+ * MANY). Takes a use of its own, which the end of the channel interrupts.
+ * @param Timeout  as KeWaitForSingleObject's; NULL: none
+ * @return STATUS_SUCCESS: look again, it is a hint; STATUS_TIMEOUT; STATUS_PIPE_BROKEN; STATUS_DATA_ERROR;
+ *   STATUS_INVALID_DEVICE_REQUEST for MANY.
+ */
+NTSTATUS IsthmusChannelWait(_In_ PISTHMUS_CHANNEL Channel, _In_ UINT32 Room, _In_opt_ PLARGE_INTEGER Timeout);
+
+/** Closes the driver's end: the program reads what is there, then the end of the stream. IRQL <= DISPATCH_LEVEL. */
+VOID IsthmusChannelFinish(_In_ PISTHMUS_CHANNEL Channel);
+
+/** Fills in the state of the driver's end; Crc32 and Busy are left 0. IRQL <= DISPATCH_LEVEL. */
+VOID IsthmusChannelQuery(_In_ PISTHMUS_CHANNEL Channel, _Out_ ISTHMUS_CHANNEL_STATE *State);
 
 /* ---- Callers ------------------------------------------------------------------------------------------------- */
 

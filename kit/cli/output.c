@@ -151,7 +151,7 @@ void ProgressEnd(void)
 
 const char *KindName(UINT32 Kind)
 {
-    static const char *const names[] = {"?", "user buffer", "nonpaged pool", "paged pool", "pages"};
+    static const char *const names[] = {"?", "user buffer", "nonpaged pool", "paged pool", "pages", "channel"};
     return Kind < sizeof(names) / sizeof(names[0]) ? names[Kind] : "?";
 }
 

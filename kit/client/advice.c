@@ -22,8 +22,15 @@ static const struct
     {ERROR_INVALID_HANDLE, L"The session is closed or was never opened: call IsthmusOpen and check its result."},
     {ERROR_NOT_ENOUGH_MEMORY, L"Out of memory: close other programs or ask for less."},
     {ERROR_BAD_COMMAND, L"Not possible in this state: the region has a name already."},
-    {ERROR_BAD_LENGTH, L"A structure has the wrong size: build the program with the headers of this driver."},
-    {ERROR_HANDLE_EOF, L"Past the end: read within the region."},
+    {ERROR_BAD_LENGTH, L"A structure has the wrong size: build the program with the headers of this driver; or a record is larger than "
+     L"its channel."},
+    {ERROR_HANDLE_EOF, L"The end: read within the region; of a channel, the driver has closed its end."},
+    {ERROR_NO_MORE_ITEMS, L"The channel is empty now: wait for data with IsthmusChannelWait."},
+    {ERROR_PIPE_BUSY, L"The channel is full now: wait for space with IsthmusChannelWait, or drop the record."},
+    {ERROR_BROKEN_PIPE, L"The other side of the channel has closed its end: nothing more can be sent."},
+    {ERROR_INVALID_DATA, L"The channel's shared memory doesn't make sense any more: close the channel and open a new one."},
+    {ERROR_RETRY, L"The records were overwritten while being read: drop them and go on with the next."},
+    {ERROR_TIMEOUT, L"Nothing happened in time: try again, or wait longer."},
     {ERROR_NOT_SUPPORTED,
      L"This system can't do that: read-only views need Windows 8, sharing needs a kernel that maps MDLs, "
      L"and peeking needs the Demo option."},

@@ -5,7 +5,7 @@
  * A session is the device handle itself, so there is nothing here to lock, leak or get out of step. The handle is
  * opened for overlapped I/O, since calls on a synchronous one wait for each other; each call brings its own event.
  */
-#include <isthmus/isthmus.h>
+#include "client.h"
 
 BOOL WINAPI DllMain(HINSTANCE Instance, DWORD Reason, LPVOID Reserved)
 {
@@ -22,8 +22,8 @@ static HANDLE Device(HISTHMUS Isthmus)
     return (HANDLE)Isthmus;
 }
 
-/* One control code. Returned receives the bytes of output; output shorter than Least is a driver that isn't ours. */
-static BOOL Call(HISTHMUS Isthmus, DWORD Code, void *Input, DWORD InputBytes, void *Output, DWORD OutputBytes,
+/* Described in client.h. Returned receives the bytes of output; output shorter than Least is a driver that isn't ours. */
+BOOL ClientCall(HISTHMUS Isthmus, DWORD Code, void *Input, DWORD InputBytes, void *Output, DWORD OutputBytes,
                  DWORD Least)
 {
     OVERLAPPED overlapped;
@@ -50,13 +50,13 @@ static BOOL Call(HISTHMUS Isthmus, DWORD Code, void *Input, DWORD InputBytes, vo
     return done;
 }
 
-static void SetHeader(ISTHMUS_HEADER *Header, UINT32 Size)
+void ClientSetHeader(ISTHMUS_HEADER *Header, UINT32 Size)
 {
     Header->Revision = ISTHMUS_REVISION;
     Header->Size = Size;
 }
 
-static BOOL BadParameter(void)
+BOOL ClientBadParameter(void)
 {
     SetLastError(ERROR_INVALID_PARAMETER);
     return FALSE;
@@ -66,7 +66,7 @@ HISTHMUS WINAPI IsthmusOpen(DWORD Flags)
 {
     if (Flags != 0)
     {
-        BadParameter();
+        ClientBadParameter();
         return NULL;
     }
     HANDLE device = CreateFileW(ISTHMUS_DEVICE_NEITHER_W, GENERIC_READ | GENERIC_WRITE,
@@ -88,9 +88,9 @@ BOOL WINAPI IsthmusQueryVersion(HISTHMUS Isthmus, ISTHMUS_VERSION *Version)
 {
     if (Version == NULL)
     {
-        return BadParameter();
+        return ClientBadParameter();
     }
-    return Call(Isthmus, IOCTL_ISTHMUS_VERSION, NULL, 0, Version, sizeof(*Version), sizeof(*Version));
+    return ClientCall(Isthmus, IOCTL_ISTHMUS_VERSION, NULL, 0, Version, sizeof(*Version), sizeof(*Version));
 }
 
 BOOL WINAPI IsthmusShare(HISTHMUS Isthmus, void *Buffer, UINT64 Length, DWORD Access, UINT64 *Region)
@@ -99,13 +99,13 @@ BOOL WINAPI IsthmusShare(HISTHMUS Isthmus, void *Buffer, UINT64 Length, DWORD Ac
     ISTHMUS_REGION_INFO answer;
     if (Region == NULL)
     {
-        return BadParameter();
+        return ClientBadParameter();
     }
-    SetHeader(&query.Header, sizeof(query));
+    ClientSetHeader(&query.Header, sizeof(query));
     query.Address = (UINT64)(ULONG_PTR)Buffer;
     query.Length = Length;
     query.Access = Access;
-    if (!Call(Isthmus, IOCTL_ISTHMUS_SHARE, &query, sizeof(query), &answer, sizeof(answer), sizeof(answer)))
+    if (!ClientCall(Isthmus, IOCTL_ISTHMUS_SHARE, &query, sizeof(query), &answer, sizeof(answer), sizeof(answer)))
     {
         return FALSE;
     }
@@ -119,12 +119,12 @@ BOOL WINAPI IsthmusAllocate(HISTHMUS Isthmus, DWORD Kind, UINT64 Length, UINT64 
     ISTHMUS_REGION_INFO answer;
     if (Region == NULL)
     {
-        return BadParameter();
+        return ClientBadParameter();
     }
-    SetHeader(&query.Header, sizeof(query));
+    ClientSetHeader(&query.Header, sizeof(query));
     query.Length = Length;
     query.Kind = Kind;
-    if (!Call(Isthmus, IOCTL_ISTHMUS_ALLOCATE, &query, sizeof(query), &answer, sizeof(answer), sizeof(answer)))
+    if (!ClientCall(Isthmus, IOCTL_ISTHMUS_ALLOCATE, &query, sizeof(query), &answer, sizeof(answer), sizeof(answer)))
     {
         return FALSE;
     }
@@ -132,32 +132,32 @@ BOOL WINAPI IsthmusAllocate(HISTHMUS Isthmus, DWORD Kind, UINT64 Length, UINT64 
     return TRUE;
 }
 
-static BOOL CallWithId(HISTHMUS Isthmus, DWORD Code, UINT64 Id)
+BOOL ClientCallWithId(HISTHMUS Isthmus, DWORD Code, UINT64 Id)
 {
     ISTHMUS_ID query = {0};
-    SetHeader(&query.Header, sizeof(query));
+    ClientSetHeader(&query.Header, sizeof(query));
     query.Id = Id;
-    return Call(Isthmus, Code, &query, sizeof(query), NULL, 0, 0);
+    return ClientCall(Isthmus, Code, &query, sizeof(query), NULL, 0, 0);
 }
 
 BOOL WINAPI IsthmusRelease(HISTHMUS Isthmus, UINT64 Region)
 {
-    return CallWithId(Isthmus, IOCTL_ISTHMUS_RELEASE, Region);
+    return ClientCallWithId(Isthmus, IOCTL_ISTHMUS_RELEASE, Region);
 }
 
 static BOOL SetName(ISTHMUS_NAME *Query, LPCWSTR Name)
 {
     if (Name == NULL || Name[0] == 0)
     {
-        return BadParameter();
+        return ClientBadParameter();
     }
-    SetHeader(&Query->Header, sizeof(*Query));
+    ClientSetHeader(&Query->Header, sizeof(*Query));
     UINT32 count = 0;
     for (; Name[count] != 0; count++)
     {
         if (count == ISTHMUS_NAME_CHARS)
         {
-            return BadParameter();
+            return ClientBadParameter();
         }
         Query->Name[count] = Name[count];
     }
@@ -223,7 +223,7 @@ BOOL WINAPI IsthmusName(HISTHMUS Isthmus, UINT64 Region, LPCWSTR Name, PSECURITY
         query->Region = Region;
         query->SecurityLength = length;
         CopyMemory(query + 1, Security, length);
-        done = Call(Isthmus, IOCTL_ISTHMUS_NAME, query, sizeof(*query) + length, NULL, 0, 0);
+        done = ClientCall(Isthmus, IOCTL_ISTHMUS_NAME, query, sizeof(*query) + length, NULL, 0, 0);
     }
     DWORD error = GetLastError();
     HeapFree(GetProcessHeap(), 0, query);
@@ -237,14 +237,14 @@ BOOL WINAPI IsthmusOpenNamed(HISTHMUS Isthmus, LPCWSTR Name, DWORD Access, UINT6
     ISTHMUS_REGION_INFO answer;
     if (Region == NULL)
     {
-        return BadParameter();
+        return ClientBadParameter();
     }
     if (!SetName(&query, Name))
     {
         return FALSE;
     }
     query.Access = Access;
-    if (!Call(Isthmus, IOCTL_ISTHMUS_OPEN, &query, sizeof(query), &answer, sizeof(answer), sizeof(answer)))
+    if (!ClientCall(Isthmus, IOCTL_ISTHMUS_OPEN, &query, sizeof(query), &answer, sizeof(answer), sizeof(answer)))
     {
         return FALSE;
     }
@@ -258,13 +258,13 @@ void *WINAPI IsthmusMap(HISTHMUS Isthmus, UINT64 Region, DWORD Access, UINT64 *V
     ISTHMUS_VIEW_INFO answer;
     if (View == NULL)
     {
-        BadParameter();
+        ClientBadParameter();
         return NULL;
     }
-    SetHeader(&query.Header, sizeof(query));
+    ClientSetHeader(&query.Header, sizeof(query));
     query.Region = Region;
     query.Access = Access;
-    if (!Call(Isthmus, IOCTL_ISTHMUS_MAP, &query, sizeof(query), &answer, sizeof(answer), sizeof(answer)))
+    if (!ClientCall(Isthmus, IOCTL_ISTHMUS_MAP, &query, sizeof(query), &answer, sizeof(answer), sizeof(answer)))
     {
         return NULL;
     }
@@ -280,7 +280,7 @@ void *WINAPI IsthmusMap(HISTHMUS Isthmus, UINT64 Region, DWORD Access, UINT64 *V
 
 BOOL WINAPI IsthmusUnmap(HISTHMUS Isthmus, UINT64 View)
 {
-    return CallWithId(Isthmus, IOCTL_ISTHMUS_UNMAP, View);
+    return ClientCallWithId(Isthmus, IOCTL_ISTHMUS_UNMAP, View);
 }
 
 BOOL WINAPI IsthmusChecksum(HISTHMUS Isthmus, UINT64 Region, UINT64 Offset, UINT64 Length, UINT32 *Crc32)
@@ -289,13 +289,13 @@ BOOL WINAPI IsthmusChecksum(HISTHMUS Isthmus, UINT64 Region, UINT64 Offset, UINT
     ISTHMUS_CHECKSUM answer;
     if (Crc32 == NULL)
     {
-        return BadParameter();
+        return ClientBadParameter();
     }
-    SetHeader(&query.Header, sizeof(query));
+    ClientSetHeader(&query.Header, sizeof(query));
     query.Region = Region;
     query.Offset = Offset;
     query.Length = Length;
-    if (!Call(Isthmus, IOCTL_ISTHMUS_CHECKSUM, &query, sizeof(query), &answer, sizeof(answer), sizeof(answer)))
+    if (!ClientCall(Isthmus, IOCTL_ISTHMUS_CHECKSUM, &query, sizeof(query), &answer, sizeof(answer), sizeof(answer)))
     {
         return FALSE;
     }
@@ -306,13 +306,13 @@ BOOL WINAPI IsthmusChecksum(HISTHMUS Isthmus, UINT64 Region, UINT64 Offset, UINT
 BOOL WINAPI IsthmusWatch(HISTHMUS Isthmus, UINT64 Region, UINT64 Question, UINT64 Answer, DWORD Rounds, DWORD Timeout)
 {
     ISTHMUS_WATCH query = {0};
-    SetHeader(&query.Header, sizeof(query));
+    ClientSetHeader(&query.Header, sizeof(query));
     query.Region = Region;
     query.Question = Question;
     query.Answer = Answer;
     query.Rounds = Rounds;
     query.Timeout = Timeout;
-    return Call(Isthmus, IOCTL_ISTHMUS_WATCH, &query, sizeof(query), NULL, 0, 0);
+    return ClientCall(Isthmus, IOCTL_ISTHMUS_WATCH, &query, sizeof(query), NULL, 0, 0);
 }
 
 BOOL WINAPI IsthmusDescribe(HISTHMUS Isthmus, UINT64 Region, UINT64 View, DWORD Segment, UINT64 FirstPage,
@@ -321,14 +321,14 @@ BOOL WINAPI IsthmusDescribe(HISTHMUS Isthmus, UINT64 Region, UINT64 View, DWORD 
     ISTHMUS_DESCRIBE query = {0};
     if (Description == NULL)
     {
-        return BadParameter();
+        return ClientBadParameter();
     }
-    SetHeader(&query.Header, sizeof(query));
+    ClientSetHeader(&query.Header, sizeof(query));
     query.Region = Region;
     query.View = View;
     query.FirstPage = FirstPage;
     query.Segment = Segment;
-    return Call(Isthmus, IOCTL_ISTHMUS_DESCRIBE, &query, sizeof(query), Description, Bytes, sizeof(*Description));
+    return ClientCall(Isthmus, IOCTL_ISTHMUS_DESCRIBE, &query, sizeof(query), Description, Bytes, sizeof(*Description));
 }
 
 BOOL WINAPI IsthmusList(HISTHMUS Isthmus, DWORD What, UINT64 After, ISTHMUS_LIST_PAGE *Page, DWORD Bytes)
@@ -336,19 +336,19 @@ BOOL WINAPI IsthmusList(HISTHMUS Isthmus, DWORD What, UINT64 After, ISTHMUS_LIST
     ISTHMUS_LIST query = {0};
     if (Page == NULL)
     {
-        return BadParameter();
+        return ClientBadParameter();
     }
-    SetHeader(&query.Header, sizeof(query));
+    ClientSetHeader(&query.Header, sizeof(query));
     query.After = After;
     query.What = What;
-    return Call(Isthmus, IOCTL_ISTHMUS_LIST, &query, sizeof(query), Page, Bytes, sizeof(*Page));
+    return ClientCall(Isthmus, IOCTL_ISTHMUS_LIST, &query, sizeof(query), Page, Bytes, sizeof(*Page));
 }
 
 BOOL WINAPI IsthmusStatistics(HISTHMUS Isthmus, ISTHMUS_STATISTICS *Statistics)
 {
     if (Statistics == NULL)
     {
-        return BadParameter();
+        return ClientBadParameter();
     }
-    return Call(Isthmus, IOCTL_ISTHMUS_STATISTICS, NULL, 0, Statistics, sizeof(*Statistics), sizeof(*Statistics));
+    return ClientCall(Isthmus, IOCTL_ISTHMUS_STATISTICS, NULL, 0, Statistics, sizeof(*Statistics), sizeof(*Statistics));
 }

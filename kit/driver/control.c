@@ -288,6 +288,25 @@ static NTSTATUS ShellPeekControl(PSHELL_CALL Call)
     return ShellPeek(Call->File, &query, Call->Buffer);
 }
 
+static NTSTATUS ShellChannel(PSHELL_CALL Call)
+{
+    ISTHMUS_CHANNEL_CREATE query = *(ISTHMUS_CHANNEL_CREATE *)Call->Buffer;
+    Call->Information = sizeof(ISTHMUS_CHANNEL_INFO);
+    return ShellChannelCreate(Call->File, &query, Call->Irp->RequestorMode, Call->Buffer);
+}
+
+static NTSTATUS ShellChannelQuery(PSHELL_CALL Call)
+{
+    ISTHMUS_ID query = *(ISTHMUS_ID *)Call->Buffer;
+    Call->Information = sizeof(ISTHMUS_CHANNEL_STATE);
+    return ShellChannelState(Call->File, query.Id, Call->Buffer);
+}
+
+static NTSTATUS ShellChannelFill(PSHELL_CALL Call)
+{
+    return ShellChannelSource(Call->File, Call->Buffer); /* no output: the buffer stays as it is */
+}
+
 /* Input: exactly this long, or at least if more may follow. Output: at least this long. */
 static const struct
 {
@@ -313,6 +332,9 @@ static const struct
     {IOCTL_ISTHMUS_TARGET, sizeof(ISTHMUS_TARGET), 0, FALSE, ShellTarget},
     {IOCTL_ISTHMUS_LAST_REQUEST, 0, sizeof(ISTHMUS_LAST_REQUEST), FALSE, ShellLastRequest},
     {IOCTL_ISTHMUS_PEEK, sizeof(ISTHMUS_PEEK), sizeof(ISTHMUS_PEEK_RESULT), FALSE, ShellPeekControl},
+    {IOCTL_ISTHMUS_CHANNEL, sizeof(ISTHMUS_CHANNEL_CREATE), sizeof(ISTHMUS_CHANNEL_INFO), FALSE, ShellChannel},
+    {IOCTL_ISTHMUS_CHANNEL_STATE, sizeof(ISTHMUS_ID), sizeof(ISTHMUS_CHANNEL_STATE), FALSE, ShellChannelQuery},
+    {IOCTL_ISTHMUS_CHANNEL_SOURCE, sizeof(ISTHMUS_CHANNEL_SOURCE), 0, FALSE, ShellChannelFill},
 };
 
 NTSTATUS ShellBufferedControl(_In_ PSHELL_FILE File, _In_ PIRP Irp, _In_ ULONG Code, _Out_ ULONG_PTR *Information)

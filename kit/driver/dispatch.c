@@ -38,6 +38,7 @@ static NTSTATUS ShellOpenFile(PIRP Irp)
         return STATUS_INSUFFICIENT_RESOURCES;
     }
     RtlZeroMemory(file, sizeof(*file));
+    ShellPumpInitialize(file);
     status = IsthmusSessionCreate(&file->Session);
     if (!NT_SUCCESS(status))
     {
@@ -76,6 +77,7 @@ NTSTATUS NTAPI ShellClose(_In_ PDEVICE_OBJECT Device, _In_ PIRP Irp)
     PSHELL_FILE file = object->FsContext;
     object->FsContext = NULL;
     KeEnterCriticalRegion();
+    ShellPumpRundown(file);
     IsthmusSessionClose(file->Session);
     KeLeaveCriticalRegion();
     ExFreePoolWithTag(file, SHELL_TAG);

@@ -14,6 +14,8 @@ typedef struct _SHELL_FILE
 {
     PISTHMUS_SESSION Session;
     volatile LONG64 Target; /* region of ReadFile and WriteFile; 0: none */
+    FAST_MUTEX PumpLock;
+    LIST_ENTRY Pumps;       /* pump.c: what works on channels of this file */
 } SHELL_FILE, *PSHELL_FILE;
 
 /* Set in DriverEntry, read-only afterwards. */
@@ -45,3 +47,11 @@ NTSTATUS ShellPeek(_In_ PSHELL_FILE File, _In_ const ISTHMUS_PEEK *Query, _Out_ 
 VOID ShellSecurityInitialize(_In_ BOOLEAN AllowUsers);
 NTSTATUS ShellSecurityApply(_In_ PDEVICE_OBJECT Device);
 NTSTATUS ShellSecurityCheckOpen(_In_ PIRP Irp);
+
+/* pump.c: what the driver itself does with channels */
+VOID ShellPumpInitialize(_Out_ PSHELL_FILE File);
+VOID ShellPumpRundown(_Inout_ PSHELL_FILE File);
+NTSTATUS ShellChannelCreate(_In_ PSHELL_FILE File, _In_ const ISTHMUS_CHANNEL_CREATE *Query, _In_ KPROCESSOR_MODE Mode,
+                            _Out_ ISTHMUS_CHANNEL_INFO *Info);
+NTSTATUS ShellChannelSource(_In_ PSHELL_FILE File, _In_ const ISTHMUS_CHANNEL_SOURCE *Query);
+NTSTATUS ShellChannelState(_In_ PSHELL_FILE File, _In_ UINT64 Id, _Out_ ISTHMUS_CHANNEL_STATE *State);

@@ -20,7 +20,7 @@ UINT64 IsthmusRegionLength(_In_ PISTHMUS_REGION Region)
 PUCHAR IsthmusRegionSpan(_In_ PISTHMUS_REGION Region, _In_ UINT64 Offset, _Out_ SIZE_T *Bytes)
 {
     *Bytes = 0;
-    if (Offset >= Region->Length)
+    if (Offset >= Region->Length || Region->Channel != NULL) /* a channel is used through its ring only */
     {
         return NULL;
     }

@@ -165,7 +165,12 @@ typedef struct _IST_SEGMENT
     SIZE_T Bytes;
     BOOLEAN Locked;   /* by MmProbeAndLockPages: one MmUnlockPages is owed */
     BOOLEAN Mapped;   /* by MmMapLockedPagesSpecifyCache, KernelMode */
+    BOOLEAN ReadOnly; /* in every view, whatever the view's access */
+    PMDL Single;      /* the pages' own MDL, where Mdl lists them twice (channel.c) */
 } IST_SEGMENT, *PIST_SEGMENT;
+
+/* Of a channel: description, producer's page, consumer's page, data. */
+#define IST_CHANNEL_SEGMENTS 4
 
 typedef struct _IST_WATCH
 {
@@ -204,7 +209,8 @@ typedef struct _ISTHMUS_REGION
     UINT64 Length;
     UINT64 Charged;           /* bytes */
     PIST_ACCOUNT Account;
-    HANDLE ProcessId;         /* of a user buffer */
+    HANDLE ProcessId;         /* of a user buffer or channel: it ends with this process */
+    PISTHMUS_CHANNEL Channel; /* of a channel; freed with the region */
     LIST_ENTRY Views;         /* IST_VIEW, claimed ones too, until unmapped */
     KEVENT Idle;              /* Uses fell to 0 */
     KEVENT Gone;              /* the memory is released */
@@ -226,12 +232,26 @@ UINT64 IstRegionPages(_In_ PISTHMUS_REGION Region);
 NTSTATUS IstRegionEnterLocked(_Inout_ PISTHMUS_REGION Region);
 
 NTSTATUS IstProbeAndLock(_Inout_ PMDL Mdl, _In_ KPROCESSOR_MODE Mode, _In_ LOCK_OPERATION Operation);
+NTSTATUS IstRegionMake(_Inout_ PISTHMUS_SESSION Session, _In_ UINT32 Kind, _In_ UINT32 Access, _In_ UINT64 Address,
+                       _In_ UINT64 Length, _In_ KPROCESSOR_MODE Mode, _In_opt_ PISTHMUS_CHANNEL Channel,
+                       _Out_ ISTHMUS_REGION_INFO *Info);
+UINT64 IstRegionViewBytes(_In_ PISTHMUS_REGION Region);
+
+NTSTATUS IstSegmentAllocatePool(_Inout_ PIST_SEGMENT Segment, _In_ BOOLEAN Paged);
+NTSTATUS IstSegmentMapKernel(_Inout_ PIST_SEGMENT Segment, _In_ BOOLEAN NoWrite);
+NTSTATUS IstSegmentMakeMdl(_Inout_ PIST_SEGMENT Segment, _In_opt_ PVOID Address);
 NTSTATUS IstSegmentsLockUser(_Inout_ PISTHMUS_REGION Region, _In_ KPROCESSOR_MODE Mode);
 NTSTATUS IstSegmentsAllocate(_Inout_ PISTHMUS_REGION Region);
 VOID IstSegmentsRelease(_Inout_ PISTHMUS_REGION Region);
 
 VOID IstWatchInitialize(_Out_ PIST_WATCH Watch);
 VOID IstWatchStop(_Inout_ PIST_WATCH Watch);
+
+/* Channels (channel.c, channelring.c): what a region does for its channel, if it has one. */
+NTSTATUS IstChannelStart(_Inout_ PISTHMUS_REGION Region);
+VOID IstChannelEnd(_Inout_ PISTHMUS_CHANNEL Channel);
+VOID IstChannelRelease(_Inout_ PISTHMUS_CHANNEL Channel);
+VOID IstChannelFree(_In_ PISTHMUS_CHANNEL Channel);
 
 VOID IstNameForget(_Inout_ PISTHMUS_REGION Region);
 
@@ -254,6 +274,8 @@ typedef struct _IST_VIEW
     KEVENT Gone;
 } IST_VIEW, *PIST_VIEW;
 
+NTSTATUS IstViewMap(_Inout_ PISTHMUS_SESSION Session, _In_ UINT64 Region, _In_ UINT32 Granted, _In_ UINT32 Access,
+                    _Out_ ISTHMUS_VIEW_INFO *Info);
 VOID IstViewClaimLocked(_Inout_ PIST_VIEW View);
 VOID IstViewDestroy(_In_ PIST_VIEW View);
 VOID IstViewWaitUnlock(_Inout_ PIST_VIEW View);

@@ -117,7 +117,7 @@ static VOID IstUnshareCopyOnWrite(ULONG_PTR Address, SIZE_T Bytes)
 }
 
 /* Makes the kernel view of a segment whose pages are there. NoWrite is left out where the system doesn't know it. */
-static NTSTATUS IstSegmentMapKernel(PIST_SEGMENT Segment, BOOLEAN NoWrite)
+NTSTATUS IstSegmentMapKernel(_Inout_ PIST_SEGMENT Segment, _In_ BOOLEAN NoWrite)
 {
     ULONG priority = IstLibrary.MapPriority | (NoWrite ? IstLibrary.MapNoWrite : 0);
     Segment->Kernel = MmGetSystemAddressForMdlSafe(Segment->Mdl, priority);
@@ -130,7 +130,7 @@ static NTSTATUS IstSegmentMapKernel(PIST_SEGMENT Segment, BOOLEAN NoWrite)
     return STATUS_SUCCESS;
 }
 
-static NTSTATUS IstSegmentMakeMdl(PIST_SEGMENT Segment, PVOID Address)
+NTSTATUS IstSegmentMakeMdl(_Inout_ PIST_SEGMENT Segment, _In_opt_ PVOID Address)
 {
     /* SegmentBytes is at most 1 GB, so the length fits. */
     Segment->Mdl = IoAllocateMdl(Address, (ULONG)Segment->Bytes, FALSE, FALSE, NULL);
@@ -185,7 +185,8 @@ NTSTATUS IstSegmentsLockUser(_Inout_ PISTHMUS_REGION Region, _In_ KPROCESSOR_MOD
     return STATUS_SUCCESS;
 }
 
-static NTSTATUS IstSegmentAllocatePool(PIST_SEGMENT Segment, BOOLEAN Paged)
+/* Allocates a segment of pool, zeroed, and describes it; paged pool is locked, and not mapped yet. */
+NTSTATUS IstSegmentAllocatePool(_Inout_ PIST_SEGMENT Segment, _In_ BOOLEAN Paged)
 {
     Segment->Pool = ExAllocatePoolWithTag(Paged ? PagedPool : IstLibrary.NonPaged, Segment->Bytes, IST_TAG);
     if (Segment->Pool == NULL)
@@ -220,7 +221,7 @@ static NTSTATUS IstSegmentAllocatePool(PIST_SEGMENT Segment, BOOLEAN Paged)
     }
     Segment->Locked = TRUE;
     IstCount(IstCountLocks, 1);
-    return IstSegmentMapKernel(Segment, FALSE);
+    return STATUS_SUCCESS;
 }
 
 static NTSTATUS IstSegmentAllocatePages(PIST_SEGMENT Segment)
@@ -263,6 +264,10 @@ NTSTATUS IstSegmentsAllocate(_Inout_ PISTHMUS_REGION Region)
         NTSTATUS status = Region->Kind == ISTHMUS_KIND_PAGES
                               ? IstSegmentAllocatePages(segment)
                               : IstSegmentAllocatePool(segment, Region->Kind == ISTHMUS_KIND_PAGED_POOL);
+        if (NT_SUCCESS(status) && Region->Kind == ISTHMUS_KIND_PAGED_POOL)
+        {
+            status = IstSegmentMapKernel(segment, FALSE);
+        }
         if (!NT_SUCCESS(status))
         {
             return status;
@@ -272,8 +277,28 @@ NTSTATUS IstSegmentsAllocate(_Inout_ PISTHMUS_REGION Region)
     return STATUS_SUCCESS;
 }
 
+/* Undoes the second listing of a channel's data pages; the pages' own MDL is the segment's again. */
+static VOID IstSegmentUndouble(PIST_SEGMENT Segment)
+{
+    if (Segment->Mapped)
+    {
+        MmUnmapLockedPages(Segment->Kernel, Segment->Mdl);
+        Segment->Mapped = FALSE;
+        IstCount(IstCountKernelMappings, -1);
+    }
+    Segment->Mdl->MdlFlags &= ~MDL_PAGES_LOCKED; /* it borrowed the other's lock and has none to give back */
+    IoFreeMdl(Segment->Mdl);
+    IstCount(IstCountMdls, -1);
+    Segment->Mdl = Segment->Single;
+    Segment->Single = NULL;
+}
+
 static VOID IstSegmentRelease(PIST_SEGMENT Segment, UINT32 Kind)
 {
+    if (Segment->Single != NULL)
+    {
+        IstSegmentUndouble(Segment);
+    }
     if (Segment->Mapped)
     {
         IstCount(IstCountKernelMappings, -1);

@@ -28,13 +28,13 @@ static PIST_VIEW IstProcessFindViewLocked(HANDLE ProcessId)
     return NULL;
 }
 
-/* A region made of the process's own memory, or NULL. Lock held. */
+/* A region made of the process's own memory, or a channel of it, or NULL. Lock held. */
 static PISTHMUS_REGION IstProcessFindRegionLocked(HANDLE ProcessId)
 {
     for (PLIST_ENTRY r = IstLibrary.Regions.Flink; r != &IstLibrary.Regions; r = r->Flink)
     {
         PISTHMUS_REGION region = CONTAINING_RECORD(r, ISTHMUS_REGION, Link);
-        if (region->Kind == ISTHMUS_KIND_USER_BUFFER && region->ProcessId == ProcessId)
+        if (region->ProcessId == ProcessId)
         {
             return region;
         }

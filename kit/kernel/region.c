@@ -9,7 +9,7 @@
  *       or the user buffer's process ends: the notify routine           |  whoever writes "draining" drains; one only
  *                                                                       v
  *                                                                 [ draining ]  no new use, grant, view or watch
- *                                                                       |  1. the watch is stopped
+ *                                                                       |  1. the watch is stopped, a channel's ends are told
  *                                                                       |  2. views left (a process ended) are unmapped
  *                                                                       |  3. uses under way end: Idle
  *                                                                       |  4. kernel view, lock, memory are released
@@ -44,6 +44,7 @@ VOID IstRegionDereference(_In_ PISTHMUS_REGION Region)
 {
     if (InterlockedDecrement(&Region->References) == 0)
     {
+        IstChannelFree(Region->Channel);
         IstFree(Region);
     }
 }
@@ -89,6 +90,7 @@ VOID IstRegionInfo(_In_ PISTHMUS_REGION Region, _In_ UINT32 Access, _Out_ ISTHMU
 VOID IstRegionDrain(_In_ PISTHMUS_REGION Region)
 {
     IstWatchStop(&Region->Watch);
+    IstChannelEnd(Region->Channel);
 
     for (;;)
     {
@@ -114,6 +116,7 @@ VOID IstRegionDrain(_In_ PISTHMUS_REGION Region)
         KeWaitForSingleObject(&Region->Idle, Executive, KernelMode, FALSE, NULL);
     }
     IstNameForget(Region);
+    IstChannelRelease(Region->Channel);
     IstSegmentsRelease(Region);
 
     PIST_ACCOUNT account = Region->Account;
@@ -131,11 +134,19 @@ VOID IstRegionDrain(_In_ PISTHMUS_REGION Region)
     IstRegionDereference(Region);
 }
 
+/* Bytes of address space that a view takes: all segments in a row. */
+UINT64 IstRegionViewBytes(_In_ PISTHMUS_REGION Region)
+{
+    PIST_SEGMENT last = &Region->Segments[Region->SegmentCount - 1];
+    return last->Offset + last->Bytes;
+}
+
 /* Allocates the structure with room for the segments and fills in what is known before the memory is. */
 static PISTHMUS_REGION IstRegionAllocate(UINT32 Kind, UINT32 Access, UINT64 Address, UINT64 Length)
 {
     UINT64 span = IstSpanBytes(Kind, Address, Length);
-    UINT64 count = (span + IstLibrary.SegmentBytes - 1) / IstLibrary.SegmentBytes;
+    UINT64 count = Kind == ISTHMUS_KIND_CHANNEL ? IST_CHANNEL_SEGMENTS
+                                                : (span + IstLibrary.SegmentBytes - 1) / IstLibrary.SegmentBytes;
     if (count > MAXULONG / sizeof(IST_SEGMENT))
     {
         return NULL;
@@ -174,9 +185,26 @@ static NTSTATUS IstRegionLock(PISTHMUS_REGION Region, PIST_ACCOUNT Account, KPRO
     return status;
 }
 
-/* Common to both ways of making a region; the parameters are checked. */
-static NTSTATUS IstRegionMake(PISTHMUS_SESSION Session, UINT32 Kind, UINT32 Access, UINT64 Address, UINT64 Length,
-                              KPROCESSOR_MODE Mode, ISTHMUS_REGION_INFO *Info)
+static NTSTATUS IstRegionMakeMemory(PISTHMUS_REGION Region, PIST_ACCOUNT Account, KPROCESSOR_MODE Mode)
+{
+    switch (Region->Kind)
+    {
+    case ISTHMUS_KIND_USER_BUFFER:
+        return IstRegionLock(Region, Account, Mode);
+    case ISTHMUS_KIND_CHANNEL:
+        return IstChannelStart(Region);
+    default:
+        return IstSegmentsAllocate(Region);
+    }
+}
+
+/*
+ * Common to all ways of making a region; the parameters are checked. A channel becomes the region's, also on failure.
+ * Its session can't use its memory otherwise, map it again or name it: the grant gives no access and isn't a maker's.
+ */
+NTSTATUS IstRegionMake(_Inout_ PISTHMUS_SESSION Session, _In_ UINT32 Kind, _In_ UINT32 Access, _In_ UINT64 Address,
+                       _In_ UINT64 Length, _In_ KPROCESSOR_MODE Mode, _In_opt_ PISTHMUS_CHANNEL Channel,
+                       _Out_ ISTHMUS_REGION_INFO *Info)
 {
     IST_CHARGE bytesKind = Kind == ISTHMUS_KIND_USER_BUFFER ? IstChargeLocked : IstChargeAllocated;
     UINT64 bytes = IstSpanBytes(Kind, Address, Length);
@@ -187,7 +215,7 @@ static NTSTATUS IstRegionMake(PISTHMUS_SESSION Session, UINT32 Kind, UINT32 Acce
     NTSTATUS status = IstAccountOpen(&account);
     if (!NT_SUCCESS(status))
     {
-        return status;
+        goto Exit;
     }
     status = IstCharge(account, IstChargeRegions, 1);
     if (!NT_SUCCESS(status))
@@ -208,7 +236,8 @@ static NTSTATUS IstRegionMake(PISTHMUS_SESSION Session, UINT32 Kind, UINT32 Acce
         status = STATUS_INSUFFICIENT_RESOURCES;
         goto Exit;
     }
-    status = Kind == ISTHMUS_KIND_USER_BUFFER ? IstRegionLock(region, account, Mode) : IstSegmentsAllocate(region);
+    region->Channel = Channel;
+    status = IstRegionMakeMemory(region, account, Mode);
     if (!NT_SUCCESS(status))
     {
         IstSegmentsRelease(region);
@@ -217,8 +246,9 @@ static NTSTATUS IstRegionMake(PISTHMUS_SESSION Session, UINT32 Kind, UINT32 Acce
 
     /* From here the region is found by the process's end; the account and the charges are its own. */
     region->Account = account;
-    region->ProcessId = Kind == ISTHMUS_KIND_USER_BUFFER ? account->ProcessId : NULL;
+    region->ProcessId = Kind == ISTHMUS_KIND_USER_BUFFER || Channel != NULL ? account->ProcessId : NULL;
     account = NULL;
+    Channel = NULL;
     chargedRegion = chargedBytes = FALSE;
     IstRegionReference(region);
     IstLock();
@@ -227,7 +257,8 @@ static NTSTATUS IstRegionMake(PISTHMUS_SESSION Session, UINT32 Kind, UINT32 Acce
     IstUnlock();
     IstCount(IstCountTotalRegions, 1);
 
-    status = IstGrantAdd(Session, region, Access, TRUE);
+    status = region->Channel == NULL ? IstGrantAdd(Session, region, Access, TRUE)
+                                     : IstGrantAdd(Session, region, 0, FALSE);
     if (NT_SUCCESS(status))
     {
         IstRegionInfo(region, Access, Info);
@@ -250,6 +281,11 @@ static NTSTATUS IstRegionMake(PISTHMUS_SESSION Session, UINT32 Kind, UINT32 Acce
     region = NULL;
 
 Exit:
+    if (Channel != NULL)
+    {
+        IstChannelRelease(Channel);
+        IstChannelFree(Channel);
+    }
     IstFree(region);
     if (chargedBytes)
     {
@@ -287,7 +323,7 @@ NTSTATUS IsthmusRegionShare(_Inout_ PISTHMUS_SESSION Session, _In_ UINT64 Addres
     {
         return STATUS_QUOTA_EXCEEDED;
     }
-    return IstRegionMake(Session, ISTHMUS_KIND_USER_BUFFER, Access, Address, Length, Mode, Info);
+    return IstRegionMake(Session, ISTHMUS_KIND_USER_BUFFER, Access, Address, Length, Mode, NULL, Info);
 }
 
 NTSTATUS IsthmusRegionAllocate(_Inout_ PISTHMUS_SESSION Session, _In_ UINT32 Kind, _In_ UINT64 Length,
@@ -301,7 +337,7 @@ NTSTATUS IsthmusRegionAllocate(_Inout_ PISTHMUS_SESSION Session, _In_ UINT32 Kin
     {
         return STATUS_QUOTA_EXCEEDED;
     }
-    return IstRegionMake(Session, Kind, ISTHMUS_ACCESS_ALL, 0, Length, KernelMode, Info);
+    return IstRegionMake(Session, Kind, ISTHMUS_ACCESS_ALL, 0, Length, KernelMode, NULL, Info);
 }
 
 /* Begins a use of a live region. Lock held. */

@@ -61,10 +61,11 @@ static VOID IstViewUnmapSegments(PIST_VIEW View)
 static NTSTATUS IstViewMapSegments(PIST_VIEW View, PUCHAR Wanted)
 {
     PISTHMUS_REGION region = View->Region;
-    ULONG priority = IstLibrary.MapPriority | (View->Access & ISTHMUS_ACCESS_WRITE ? 0 : IstLibrary.MapNoWrite);
     for (ULONG i = 0; i < region->SegmentCount; i++)
     {
         PIST_SEGMENT segment = &region->Segments[i];
+        BOOLEAN writable = (View->Access & ISTHMUS_ACCESS_WRITE) && !segment->ReadOnly;
+        ULONG priority = IstLibrary.MapPriority | (writable ? 0 : IstLibrary.MapNoWrite);
         PVOID address;
         NTSTATUS status =
             IstMapUser(segment->Mdl, Wanted != NULL ? Wanted + segment->Offset : NULL, priority, &address);
@@ -126,7 +127,7 @@ static NTSTATUS IstViewAllowed(PISTHMUS_REGION Region, UINT32 Access)
     {
         return STATUS_MAPPED_ALIGNMENT;
     }
-    if (!(Access & ISTHMUS_ACCESS_WRITE) && IstLibrary.MapNoWrite == 0)
+    if ((!(Access & ISTHMUS_ACCESS_WRITE) || Region->Channel != NULL) && IstLibrary.MapNoWrite == 0)
     {
         return STATUS_NOT_SUPPORTED;
     }
@@ -227,7 +228,7 @@ static NTSTATUS IstViewMake(PISTHMUS_SESSION Session, PISTHMUS_REGION Region, UI
     view->Region = Region;
     view->Account = Account;
     view->Access = Access;
-    view->Bytes = (SIZE_T)Region->Charged;
+    view->Bytes = (SIZE_T)IstRegionViewBytes(Region);
     KeInitializeEvent(&view->Gone, NotificationEvent, FALSE);
 
     status = Region->SegmentCount == 1 ? IstViewMapSegments(view, NULL) : IstViewMapInRow(view);
@@ -250,16 +251,13 @@ Exit:
     return status;
 }
 
-NTSTATUS IsthmusViewMap(_Inout_ PISTHMUS_SESSION Session, _In_ UINT64 Region, _In_ UINT32 Access,
-                        _Out_ ISTHMUS_VIEW_INFO *Info)
+/* Maps a region to which the session has at least the access Granted; for a channel that is none. */
+NTSTATUS IstViewMap(_Inout_ PISTHMUS_SESSION Session, _In_ UINT64 Region, _In_ UINT32 Granted, _In_ UINT32 Access,
+                    _Out_ ISTHMUS_VIEW_INFO *Info)
 {
     PISTHMUS_REGION region;
     PIST_ACCOUNT account;
 
-    if (!(Access & ISTHMUS_ACCESS_READ) || (Access & ~ISTHMUS_ACCESS_ALL))
-    {
-        return STATUS_INVALID_PARAMETER;
-    }
     NTSTATUS status = IstAccountOpen(&account);
     if (!NT_SUCCESS(status))
     {
@@ -270,7 +268,7 @@ NTSTATUS IsthmusViewMap(_Inout_ PISTHMUS_SESSION Session, _In_ UINT64 Region, _I
      * the process likes, and a use of the region, which may be another process's buffer, must not wait for that.
      */
     IstAccountLockMapping(account);
-    status = IsthmusRegionEnter(Session, Region, Access, &region);
+    status = IsthmusRegionEnter(Session, Region, Granted, &region);
     if (NT_SUCCESS(status))
     {
         status = IstViewMake(Session, region, Access, account, Info);
@@ -279,6 +277,16 @@ NTSTATUS IsthmusViewMap(_Inout_ PISTHMUS_SESSION Session, _In_ UINT64 Region, _I
     IstAccountUnlockMapping(account);
     IstAccountClose(account);
     return status;
+}
+
+NTSTATUS IsthmusViewMap(_Inout_ PISTHMUS_SESSION Session, _In_ UINT64 Region, _In_ UINT32 Access,
+                        _Out_ ISTHMUS_VIEW_INFO *Info)
+{
+    if (!(Access & ISTHMUS_ACCESS_READ) || (Access & ~ISTHMUS_ACCESS_ALL))
+    {
+        return STATUS_INVALID_PARAMETER;
+    }
+    return IstViewMap(Session, Region, Access, Access, Info);
 }
 
 /* Claims a view: the caller alone calls IstViewDestroy. Lock held. */
