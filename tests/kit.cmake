@@ -2,8 +2,8 @@
 # The kit on the machine: its demonstration, its own tests group by group, and the driver that leaves pages locked.
 set(KIT_FILES ${KIT_OUTPUT}/isthmus.sys --add ${KIT_OUTPUT}/isthmus.dll)
 
-foreach(group abi addresses regions views requests names peek lifetime races shared configuration limits trust
-        stopped)
+foreach(group abi addresses regions views requests names peek lifetime races channels shared configuration limits
+        trust stopped)
     machine_test(kit.${group} TIMEOUT 400 RUN ${KIT_FILES} kit-test.exe ${group})
 endforeach()
 

@@ -82,10 +82,10 @@ BOOL Raw(HANDLE Device, DWORD Code, const void *Input, DWORD InputBytes, void *O
     return done;
 }
 
-UINT32 Crc(const void *Block, size_t Length)
+UINT32 CrcContinue(UINT32 Crc, const void *Block, size_t Length)
 {
     const BYTE *p = Block;
-    UINT32 crc = ~0u;
+    UINT32 crc = ~Crc;
     for (size_t i = 0; i < Length; i++)
     {
         crc ^= p[i];
@@ -95,6 +95,11 @@ UINT32 Crc(const void *Block, size_t Length)
         }
     }
     return ~crc;
+}
+
+UINT32 Crc(const void *Block, size_t Length)
+{
+    return CrcContinue(0, Block, Length);
 }
 
 void Pattern(void *Block, size_t Length, UINT32 Seed)

@@ -30,6 +30,7 @@ BOOL Raw(HANDLE Device, DWORD Code, const void *Input, DWORD InputBytes, void *O
 
 /* Bit-by-bit CRC-32, independent of the driver's. */
 UINT32 Crc(const void *Block, size_t Length);
+UINT32 CrcContinue(UINT32 Crc, const void *Block, size_t Length);
 
 /* Fills with bytes that differ from page to page. */
 void Pattern(void *Block, size_t Length, UINT32 Seed);
@@ -66,9 +67,11 @@ void TestLarge(void);
 void TestShared(void);
 void TestStopped(void);
 void TestRefusals(void);
+void TestChannels(void);
 
 /* Modes of the child processes; exit code. */
 int ChildMain(int Count, char **Arguments);
 int PlainUser(const char *What);
 int LimitsChild(const char *What);
 int SharedChild(void);
+int ChannelsForever(void);

@@ -147,6 +147,10 @@ int ChildMain(int Count, char **Arguments)
         }
         return code;
     }
+    if (strcmp(Arguments[0], "channels") == 0)
+    {
+        return ChannelsForever();
+    }
     if (strcmp(Arguments[0], "steps") == 0)
     {
         return StepsForever();
