@@ -1,8 +1,14 @@
 # SPDX-License-Identifier: MIT
 # Makes ntoskrnl.def from the rooms' lists of exports and from the system services (each is exported as ZwXxx),
 # and zw.c with the ZwXxx entry points for kernel callers.
-#   cmake -DSERVICES=services.def -DLISTS="a.exports;b.exports" -DDEF=ntoskrnl.def -DZW=zw.c -P ntoskrnl-exports.cmake
+#   cmake -DSERVICES=services.def -DPOINTERS=pointers.def -DLISTS="a.exports;b.exports" -DDEF=ntoskrnl.def -DZW=zw.c
+#         -P ntoskrnl-exports.cmake
 file(STRINGS ${SERVICES} lines REGEX "^SERVICE\\(")
+file(STRINGS ${POINTERS} pointers REGEX "^POINTERS\\(")
+foreach(line IN LISTS pointers)
+    string(REGEX MATCH "^POINTERS\\(([A-Za-z0-9]+), \"([-pos]+)\"\\)" ok "${line}")
+    set(KINDS_${CMAKE_MATCH_1} "${CMAKE_MATCH_2}")
+endforeach()
 set(names)
 set(thunks "")
 set(letters a b c d e f g h i j k l m n)
@@ -25,7 +31,16 @@ foreach(line IN LISTS lines)
     if(count EQUAL 0)
         set(parameters void)
     endif()
-    string(APPEND thunks "LONG Nt${stem}(${parameters});\nLONG Zw${stem}(${parameters})\n{\n"
+    set(check)
+    if(DEFINED KINDS_${stem}) # the verifier looks at the addresses
+        string(LENGTH "${KINDS_${stem}}" length)
+        if(NOT length EQUAL count)
+            message(FATAL_ERROR "pointers.def: ${stem} has ${count} arguments")
+        endif()
+        string(CONCAT check "    const ULONG_PTR all[] = {${arguments}};\n"
+            "    VfCheckService(\"${KINDS_${stem}}\", all, __builtin_return_address(0));\n")
+    endif()
+    string(APPEND thunks "LONG Nt${stem}(${parameters});\nLONG Zw${stem}(${parameters})\n{\n${check}"
         "    UCHAR previous = KiEnterKernelService();\n    LONG status = Nt${stem}(${arguments});\n"
         "    KiLeaveKernelService(previous);\n    return status;\n}\n\n")
 endforeach()
@@ -49,5 +64,6 @@ typedef unsigned char UCHAR;
 typedef unsigned long long ULONG_PTR;
 UCHAR KiEnterKernelService(void);
 void KiLeaveKernelService(UCHAR Previous);
+void VfCheckService(const char *Kinds, const ULONG_PTR *Arguments, void *Caller);
 
 ${thunks}" @ONLY)

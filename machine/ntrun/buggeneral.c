@@ -85,7 +85,7 @@ const BUG_WORDS BugGeneralWords[] = {
      "Mappings are made and not undone: --ledger lists MmMapLockedPages, MmMapIoSpace and MmAllocateMappingAddress "
      "with their stacks."},
     {0x40, BUG_ANY_KIND, "IoBuildPartialMdl: the target MDL was allocated for fewer pages.",
-     {"p:source MDL", "p:target MDL", "p:address", "n:bytes"},
+     {NULL, NULL, NULL, NULL},
      "Allocate the target by IoAllocateMdl with the very address and length of the part."},
     {0x41, BUG_ANY_KIND, "Pool that must not fail could not be allocated.",
      {"n:bytes", "n:pages asked for", "n:pages free", NULL},

@@ -16,6 +16,7 @@
  * initialisation, so that only a table that must grow can ever want memory.
  */
 #include "exp.h"
+#include "vf.h"
 
 #define EX_RESOURCE_OWNERS 7
 
@@ -39,6 +40,7 @@ static BOOLEAN ExpIsExclusive(PERESOURCE Resource)
 /** Prepares a resource in nonpaged memory of the caller's. IRQL <= DISPATCH_LEVEL. */
 NTSTATUS NTAPI ExInitializeResourceLite(PERESOURCE Resource)
 {
+    VfCheckStructure(Resource, sizeof(*Resource), __builtin_return_address(0));
     EXP_RESOURCE_BLOCK *block = ExAllocatePoolWithTag(NonPagedPool, sizeof(*block), 'seRE');
 
     if (block == NULL)

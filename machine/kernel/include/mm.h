@@ -134,6 +134,8 @@ VOID MmQueryMemoryCounts(MM_MEMORY_COUNTS *Counts);
  * Blocks (and bytes) of pool that code of an image allocated and has not freed: verifier rule C4/62 at unload.
  * PASSIVE_LEVEL.
  */
+BOOLEAN MmIsPagedPool(PVOID Address); /* Any IRQL. */
+BOOLEAN MmOwnsPool(VOID); /* this processor holds a pool's lock. Any IRQL. */
 LONG64 MmCountImagePool(PVOID Base, SIZE_T Size, PLONG64 Bytes);
 
 /** Copies without trusting either side; see vmapi.c. IRQL <= APC_LEVEL. */

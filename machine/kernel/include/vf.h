@@ -45,6 +45,15 @@ VOID VfForgetLocks(PVOID Base, SIZE_T Size);
 VOID VfThreadEnds(VOID);
 VOID VfReportDeadlock(VOID);
 
+/*
+ * Rules E0 to E4 on the addresses that a driver passes; nothing happens unless the checks are on and Caller is in a
+ * driver. Any IRQL.
+ */
+VOID VfCheckStructure(PVOID Structure, SIZE_T Size, PVOID Caller);
+VOID VfCheckSynchronization(PVOID Object, PVOID Caller);
+VOID VfCheckIrpAddresses(PIRP Irp, PVOID Caller); /* RequestorMode is KernelMode */
+VOID VfCheckService(PCSTR Kinds, const ULONG_PTR *Arguments, PVOID Caller);
+
 /** Bug check 0xC4 with these parameters unless the rule holds or the checks are off. Any IRQL. */
 VOID VfCheck(BOOLEAN Holds, ULONG_PTR Rule, ULONG_PTR P2, ULONG_PTR P3, ULONG_PTR P4);
 

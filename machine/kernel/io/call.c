@@ -76,6 +76,10 @@ NTSTATUS FASTCALL IofCallDriver(_In_ PDEVICE_OBJECT DeviceObject, _Inout_ PIRP I
     {
         IopCheckCall(DeviceObject, Irp);
     }
+    if (Irp->RequestorMode == KernelMode)
+    {
+        VfCheckIrpAddresses(Irp, __builtin_return_address(0));
+    }
     if (--Irp->CurrentLocation <= 0)
     {
         IopNoStackLocation(Irp);

@@ -40,6 +40,7 @@ VOID KiCheckSignalIrql(PVOID Object, PVOID Caller)
  */
 VOID NTAPI KeInitializeEvent(PRKEVENT Event, EVENT_TYPE Type, BOOLEAN State)
 {
+    VfCheckSynchronization(Event, __builtin_return_address(0));
     Event->Header.Lock = 0;
     Event->Header.Type = (UCHAR)Type;
     Event->Header.Size = sizeof(KEVENT) / sizeof(ULONG);
@@ -142,6 +143,7 @@ VOID NTAPI KeSetEventBoostPriority(PRKEVENT Event, PKTHREAD *Thread)
  */
 VOID NTAPI KeInitializeSemaphore(PRKSEMAPHORE Semaphore, LONG Count, LONG Limit)
 {
+    VfCheckSynchronization(Semaphore, __builtin_return_address(0));
     Semaphore->Header.Lock = 0;
     Semaphore->Header.Type = KiSemaphoreObject;
     Semaphore->Header.Size = sizeof(KSEMAPHORE) / sizeof(ULONG);

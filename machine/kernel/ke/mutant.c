@@ -25,6 +25,7 @@ static VOID KiInitializeMutant(PRKMUTANT Mutant, UCHAR ApcDisable)
 /** Makes a mutex. Level is not used. IRQL: any. */
 VOID NTAPI KeInitializeMutex(PRKMUTEX Mutex, ULONG Level)
 {
+    VfCheckSynchronization(Mutex, __builtin_return_address(0));
     KiInitializeMutant(Mutex, 1);
 }
 

@@ -14,6 +14,7 @@
  * full barriers: one of the two sees the other.
  */
 #include "kip.h"
+#include "vf.h"
 
 typedef struct _KI_BUCKET
 {
@@ -198,6 +199,7 @@ VOID NTAPI KeInitializeTimer(PKTIMER Timer)
 /** Makes a timer; SynchronizationTimer releases one waiter. IRQL: any. */
 VOID NTAPI KeInitializeTimerEx(PKTIMER Timer, TIMER_TYPE Type)
 {
+    VfCheckSynchronization(Timer, __builtin_return_address(0));
     RtlZeroMemory(Timer, sizeof(*Timer));
     Timer->Header.Type = (UCHAR)(KiTimerNotification + Type);
     InitializeListHead(&Timer->Header.WaitListHead);

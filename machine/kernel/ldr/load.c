@@ -12,6 +12,7 @@
 #include "ldrp.h"
 #include "mm.h"
 #include "rtl.h"
+#include "vf.h"
 
 static NTSTATUS LdrpStatusOf(PE_ERROR Error)
 {
@@ -222,10 +223,26 @@ VOID LdrDiscardInitSections(LDR_MODULE *Module)
     }
 }
 
+/* Pool that the image's code allocated and did not free: the verifier's rule 62, with the driver's name. */
+static VOID LdrpCheckPool(LDR_MODULE *Module)
+{
+    static UNICODE_STRING name; /* the bug check's, if there is one */
+    LONG64 bytes;
+    LONG64 blocks = VfOption(VfChecks) ? MmCountImagePool(Module->Base, Module->Size, &bytes) : 0;
+
+    if (blocks != 0)
+    {
+        MmPrintLeftoverPool();
+        RtlInitUnicodeString(&name, Module->Name);
+        VfCheck(FALSE, 0x62, (ULONG_PTR)&name, (ULONG_PTR)Module, (ULONG_PTR)blocks);
+    }
+}
+
 VOID LdrUnloadImage(LDR_MODULE *Module)
 {
     PE_IMAGE image;
 
+    LdrpCheckPool(Module);
     if (PeOpenMapped(&image, Module->Base, Module->Size) == PeOk)
     {
         LdrpReleaseImports(Module, &image);

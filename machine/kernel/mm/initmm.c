@@ -15,6 +15,7 @@ ULONG64 MmUserProbeAddress = MM_USER_PROBE_ADDRESS;
 MI_COUNTERS MiCounters;
 BOOLEAN MiTrackLocks;
 BOOLEAN MiStrictMdl;
+BOOLEAN MiNoExecutable;
 ULONG64 MiCommitLimit;
 static BOOT_BLOCK MipBoot; /* a copy: the original lies in memory that is given back */
 
@@ -79,7 +80,8 @@ VOID MmInitializePhase0(const BOOT_BLOCK *Block)
     MiKernelPml4 = Block->Pml4Physical;
     MmInitializeProcessor();
     MiTrackLocks = VfOption(VfTrackLockedPages);
-    MiStrictMdl = VfOptionValue("strictmdl", 0) != 0;
+    MiStrictMdl = VfOptionGiven("strictmdl");
+    MiNoExecutable = VfOptionGiven("codeintegrity");
     MiInitializePfnDatabase(Block);
     MipMakeTopLevel();
     MipMapSharedUserData();

@@ -17,8 +17,10 @@ static PVOID MipMapIo(PHYSICAL_ADDRESS Physical, SIZE_T Size, MEMORY_CACHING_TYP
     {
         return NULL;
     }
+    MI_RULE(KeGetCurrentIrql() <= DISPATCH_LEVEL, 0x73, KeGetCurrentIrql(), start, Size);
     for (PFN_NUMBER pfn = first; pfn < first + pages; pfn++)
     {
+        MI_RULE(!MiIsMemory(pfn) || !MiMayPageLeave(pfn), 0x83, start, Size, pfn);
         /* RAM may be mapped by whoever owns it, with the memory type it has; not what is free, and not page tables. */
         if (MiIsMemory(pfn) && (MiPfn(pfn)->State == MiPageFree || MiPfn(pfn)->State == MiPagePageTable ||
                                 MiPfn(pfn)->CacheType != CacheType))
@@ -90,8 +92,11 @@ VOID NTAPI MmUnmapIoSpace(_In_ PVOID BaseAddress, _In_ SIZE_T NumberOfBytes)
 
     if (MiRecordKind(record) != MiRecordIoSpace || MiRecordPages(record) != pages)
     {
-        KeBugCheckEx(MI_BUGCHECK_SYSTEM_PTE_MISUSE, MiRecordKind(record) == MiRecordIoSpace ? 2 : 6,
-                     (ULONG_PTR)BaseAddress, MiRecordPages(record), pages);
+        if (MiRecordKind(record) == MiRecordIoSpace)
+        {
+            KeBugCheckEx(MI_BUGCHECK_SYSTEM_PTE_MISUSE, 2, page, MiRecordPages(record), pages);
+        }
+        KeBugCheckEx(MI_BUGCHECK_SYSTEM_PTE_MISUSE, 6, 0 /* no MDL */, (ULONG_PTR)BaseAddress, pages);
     }
     VfGive(VfIoMapping, (PVOID)page, NULL);
     MiReleaseRange(&MiSystemPtes, MiRegionIndex(&MiSystemPtes, page), pages, 1);
@@ -215,10 +220,13 @@ static VOID MipFreeKernelPages(PVOID Base, MI_RECORD_KIND Kind, ULONG Pages /* 0
 {
     ULONG64 record = MiFindRecord(&MiSystemPtes, (ULONG_PTR)Base);
 
-    if (MiRecordKind(record) != Kind || (Pages != 0 && MiRecordPages(record) != Pages))
+    if (MiRecordKind(record) != Kind)
     {
-        KeBugCheckEx(MI_BUGCHECK_SYSTEM_PTE_MISUSE, MiRecordKind(record) == Kind ? 2 : 6, (ULONG_PTR)Base,
-                     MiRecordPages(record), Pages);
+        KeBugCheckEx(MI_BUGCHECK_BAD_POOL_CALLER, 0x60, (ULONG_PTR)Base, 0, 0);
+    }
+    if (Pages != 0 && MiRecordPages(record) != Pages)
+    {
+        KeBugCheckEx(MI_BUGCHECK_SYSTEM_PTE_MISUSE, 2, (ULONG_PTR)Base, MiRecordPages(record), Pages);
     }
     for (ULONG i = 0; i < MiRecordPages(record); i++)
     {
@@ -301,7 +309,7 @@ PVOID NTAPI MmAllocateContiguousNodeMemory(_In_ SIZE_T NumberOfBytes, _In_ PHYSI
                                  type, bits, __builtin_return_address(0));
 }
 
-/** Frees contiguous memory. What is not such: bug check DA/6; pages still locked: 4E/9A. IRQL <= DISPATCH_LEVEL. */
+/** Frees contiguous memory. What is not such: bug check C2/60; pages still locked: 4E/9A. IRQL <= DISPATCH_LEVEL. */
 VOID NTAPI MmFreeContiguousMemory(_In_ PVOID BaseAddress)
 {
     MipFreeKernelPages(BaseAddress, MiRecordContiguous, 0);

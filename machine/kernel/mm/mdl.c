@@ -164,8 +164,7 @@ VOID NTAPI IoBuildPartialMdl(_In_ PMDL SourceMdl, _Inout_ PMDL TargetMdl, _In_ P
     /* Size has 16 bits and wraps for MDLs of more than 32 MB; those show by the length they were made for. */
     if (pages > ((USHORT)TargetMdl->Size - sizeof(MDL)) / sizeof(PFN_NUMBER) && pages > MiMdlPages(TargetMdl))
     {
-        KeBugCheckEx(0x40 /* TARGET_MDL_TOO_SMALL */, (ULONG_PTR)SourceMdl, (ULONG_PTR)TargetMdl,
-                     (ULONG_PTR)VirtualAddress, Length);
+        KeBugCheck(MI_BUGCHECK_TARGET_MDL_TOO_SMALL); /* its page: no parameters */
     }
     skip = (ULONG)(((ULONG_PTR)PAGE_ALIGN(VirtualAddress) - (ULONG_PTR)SourceMdl->StartVa) >> PAGE_SHIFT);
     TargetMdl->Process = SourceMdl->Process;
@@ -178,11 +177,20 @@ VOID NTAPI IoBuildPartialMdl(_In_ PMDL SourceMdl, _Inout_ PMDL TargetMdl, _In_ P
     RtlCopyMemory(MmGetMdlPfnArray(TargetMdl), MmGetMdlPfnArray(SourceMdl) + skip, pages * sizeof(PFN_NUMBER));
 }
 
+/* An MDL must not be built on what is not there: MEMORY_MANAGEMENT 1240, with the entry, if there is a table for it. */
+static DECLSPEC_NORETURN VOID MipReportNotResident(PMDL Mdl, ULONG_PTR Va)
+{
+    BOOLEAN large;
+
+    KeBugCheckEx(MEMORY_MANAGEMENT, 0x1240, (ULONG_PTR)Mdl, (ULONG_PTR)MiLookupPte(__readcr3(), Va, &large), 0);
+}
+
 /**
  * Fills in an MDL for a buffer in nonpaged memory: pool, pages from MmAllocate*, a driver's image. The pages need no
  * lock; afterwards the MDL may be mapped to user mode, and must be neither locked, unlocked nor mapped by the kernel.
  *
- * IRQL <= DISPATCH_LEVEL. Verifier: 7F for paged pool, 140 for other memory that can be paged.
+ * IRQL <= DISPATCH_LEVEL. Verifier: 7F for paged pool, 140 for other memory that can be paged. Memory that is not
+ * there: bug check 1A/1240.
  */
 VOID NTAPI MmBuildMdlForNonPagedPool(_Inout_ PMDLX MemoryDescriptorList)
 {
@@ -191,8 +199,8 @@ VOID NTAPI MmBuildMdlForNonPagedPool(_Inout_ PMDLX MemoryDescriptorList)
     ULONG_PTR va = (ULONG_PTR)mdl->StartVa;
     ULONG pages = MiMdlPages(mdl);
 
-    MI_RULE(!MiIsPagedPool(va), 0x7F, (ULONG_PTR)mdl, (ULONG_PTR)(USHORT)mdl->MdlFlags, 0);
-    MI_RULE(MmIsSystemAddress((PVOID)va), 0x140, (ULONG_PTR)mdl, (ULONG_PTR)(USHORT)mdl->MdlFlags, 0);
+    MI_RULE(!MiIsPagedPool(va), 0x7F, KeGetCurrentIrql(), (ULONG_PTR)mdl, (ULONG_PTR)(USHORT)mdl->MdlFlags);
+    MI_RULE(MmIsSystemAddress((PVOID)va), 0x140, KeGetCurrentIrql(), mdl, MiMdlVa(mdl));
     mdl->Process = NULL;
     mdl->MappedSystemVa = MiMdlVa(mdl);
     mdl->MdlFlags |= MDL_SOURCE_IS_NONPAGED_POOL;
@@ -201,7 +209,7 @@ VOID NTAPI MmBuildMdlForNonPagedPool(_Inout_ PMDLX MemoryDescriptorList)
         ULONG64 entry;
         if (!MmIsSystemAddress((PVOID)va) || !MiKernelVaToPfn(va, &pfns[i], &entry))
         {
-            KeBugCheckEx(MI_BUGCHECK_PAGE_FAULT, va, 0, (ULONG_PTR)__builtin_return_address(0), 0);
+            MipReportNotResident(mdl, va);
         }
         if (!MiIsMemory(pfns[i]))
         {

@@ -105,7 +105,7 @@ static VOID MipDropLocks(PMDL Mdl, ULONG First, ULONG Count)
         counts = InterlockedAdd64(&MiPfn(pfn)->Counts, -MI_LOCK_UNIT);
         if (MI_LOCKS(counts) < 0)
         {
-            KeBugCheckEx(MI_BUGCHECK_PFN_LIST_CORRUPT, 7, pfn, (ULONG_PTR)(LONG_PTR)MI_REFERENCES(counts), 0);
+            KeBugCheckEx(MI_BUGCHECK_PFN_LIST_CORRUPT, 7, pfn, (ULONG_PTR)MI_SHARES(counts), 0);
         }
         if (MI_REFERENCES(counts) == 0)
         {
@@ -127,7 +127,8 @@ VOID MiUnlockMdlPages(PMDL Mdl, ULONG First, ULONG Count)
         }
         if (InterlockedAdd64(&process->Space.LockedPages, -(LONG64)Count) < 0)
         {
-            KeBugCheckEx(MI_BUGCHECK_HAS_LOCKED_PAGES, 1, (ULONG_PTR)Mdl, Count, (ULONG_PTR)process);
+            KeBugCheckEx(MI_BUGCHECK_HAS_LOCKED_PAGES, 1, (ULONG_PTR)Mdl,
+                         (ULONG_PTR)(process->Space.LockedPages + Count), 0);
         }
     }
     InterlockedAdd64(&MiCounters.LockedPages, -(LONG64)Count);
@@ -150,9 +151,11 @@ VOID NTAPI MmUnlockPages(_Inout_ PMDL MemoryDescriptorList)
     if ((flags & MDL_PAGES_LOCKED) == 0 || (flags & (MDL_SOURCE_IS_NONPAGED_POOL | MDL_PARTIAL)) != 0)
     {
         MI_RULE((flags & MDL_SOURCE_IS_NONPAGED_POOL) == 0, 0x7D, (ULONG_PTR)mdl, flags, 0);
-        MI_RULE((flags & MDL_PARTIAL) == 0, 0xB4, (ULONG_PTR)mdl, flags, 0);
+        MI_RULE((flags & MDL_PARTIAL) == 0, 0xB4, (ULONG_PTR)mdl, flags, MDL_PARTIAL);
         VfCheck(FALSE, 0x7C, (ULONG_PTR)mdl, flags, 0);
-        KeBugCheckEx(MI_BUGCHECK_HAS_LOCKED_PAGES, 1, (ULONG_PTR)mdl, pages, 0);
+        /* Windows looks at the process named in the MDL; in one never locked that is not filled in. */
+        KeBugCheckEx(MI_BUGCHECK_HAS_LOCKED_PAGES, 1, (ULONG_PTR)mdl, (ULONG_PTR)MiCurrentProcess()->Space.LockedPages,
+                     0);
     }
     if (flags & MDL_MAPPED_TO_SYSTEM_VA)
     {
@@ -217,6 +220,7 @@ static BOOLEAN MipLockOdd(PMDL Mdl, ULONG Index, ULONG64 Value, ULONG64 Need, PN
     }
     if (!MiIsMemory(pfn))
     {
+        MI_RULE(FALSE, 0x6F, (ULONG_PTR)Mdl, pfn, MiHighestPage);
         Mdl->MdlFlags |= MDL_IO_SPACE;
     }
     else if (!MipLockPage(pfn))
@@ -398,7 +402,24 @@ static NTSTATUS MipCheckRange(PMDL Mdl, PEPROCESS Process, KPROCESSOR_MODE Mode)
     return STATUS_SUCCESS;
 }
 
-VOID MiProbeAndLock(PMDL Mdl, PEPROCESS Process, KPROCESSOR_MODE Mode, LOCK_OPERATION Operation, PVOID Caller)
+/*
+ * The verifier's rules speak of DISPATCH_LEVEL for all three ways to lock. Pageable memory may not be locked at
+ * DISPATCH_LEVEL either; there Windows meets the first page that is not resident, in MmProbeAndLockPages itself. Here
+ * the first page need not be missing.
+ */
+static VOID MipRequireIrql(PMDL Mdl, ULONG_PTR Va, BOOLEAN Write)
+{
+    BOOLEAN pageable = !MmIsSystemAddress((PVOID)Va) || MiIsPagedPool(Va);
+
+    if (KeGetCurrentIrql() > (pageable ? APC_LEVEL : DISPATCH_LEVEL))
+    {
+        KeBugCheckEx(IRQL_NOT_LESS_OR_EQUAL, Va, KeGetCurrentIrql(), Write, (ULONG_PTR)MmProbeAndLockPages);
+    }
+}
+
+/* Rule: B0, or B1 for MmProbeAndLockProcessPages. */
+VOID MiProbeAndLock(PMDL Mdl, PEPROCESS Process, KPROCESSOR_MODE Mode, LOCK_OPERATION Operation, ULONG Rule,
+                    PVOID Caller)
 {
     const USHORT wrong =
         MDL_PAGES_LOCKED | MDL_MAPPED_TO_SYSTEM_VA | MDL_SOURCE_IS_NONPAGED_POOL | MDL_PARTIAL | MDL_IO_SPACE;
@@ -408,17 +429,13 @@ VOID MiProbeAndLock(PMDL Mdl, PEPROCESS Process, KPROCESSOR_MODE Mode, LOCK_OPER
     ULONG done = 0;
     NTSTATUS status;
 
-    MI_RULE((Mdl->MdlFlags & wrong) == 0, 0xB0, (ULONG_PTR)Mdl, (ULONG_PTR)(USHORT)Mdl->MdlFlags, wrong);
+    MI_RULE((Mdl->MdlFlags & wrong) == 0, Rule, (ULONG_PTR)Mdl, (ULONG_PTR)(USHORT)Mdl->MdlFlags, wrong);
     status = MipCheckRange(Mdl, Process, Mode);
     if (!NT_SUCCESS(status))
     {
         ExRaiseStatus(status);
     }
-    if (KeGetCurrentIrql() > (user || MiIsPagedPool((ULONG_PTR)Mdl->StartVa) ? APC_LEVEL : DISPATCH_LEVEL))
-    {
-        VfCheck(FALSE, 0x70, KeGetCurrentIrql(), (ULONG_PTR)Mdl, (ULONG_PTR)Mode);
-        KeBugCheckEx(IRQL_NOT_LESS_OR_EQUAL, (ULONG_PTR)Mdl->StartVa, KeGetCurrentIrql(), write, (ULONG_PTR)Caller);
-    }
+    MipRequireIrql(Mdl, (ULONG_PTR)MiMdlVa(Mdl), write);
     if (!VfGranted(VfRequestLock))
     {
         ExRaiseStatus(STATUS_INSUFFICIENT_RESOURCES);
@@ -458,8 +475,9 @@ VOID MiProbeAndLock(PMDL Mdl, PEPROCESS Process, KPROCESSOR_MODE Mode, LOCK_OPER
 VOID NTAPI MmProbeAndLockPages(_Inout_ PMDL MemoryDescriptorList, _In_ KPROCESSOR_MODE AccessMode,
                                _In_ LOCK_OPERATION Operation)
 {
+    MI_RULE(KeGetCurrentIrql() <= DISPATCH_LEVEL, 0x70, KeGetCurrentIrql(), MemoryDescriptorList, (UCHAR)AccessMode);
     MiProbeAndLock(MemoryDescriptorList, PsInitialSystemProcess != NULL ? MiCurrentProcess() : NULL, AccessMode,
-                   Operation, __builtin_return_address(0));
+                   Operation, 0xB0, __builtin_return_address(0));
 }
 
 /**
@@ -468,10 +486,9 @@ VOID NTAPI MmProbeAndLockPages(_Inout_ PMDL MemoryDescriptorList, _In_ KPROCESSO
 VOID NTAPI MmProbeAndLockProcessPages(_Inout_ PMDL MemoryDescriptorList, _In_ PEPROCESS Process,
                                       _In_ KPROCESSOR_MODE AccessMode, _In_ LOCK_OPERATION Operation)
 {
-    MI_RULE(KeGetCurrentIrql() <= APC_LEVEL, 0x71, KeGetCurrentIrql(), (ULONG_PTR)MemoryDescriptorList,
-            (ULONG_PTR)Process);
+    MI_RULE(KeGetCurrentIrql() <= DISPATCH_LEVEL, 0x71, KeGetCurrentIrql(), MemoryDescriptorList, Process);
     /* The page tables are reached through the direct map, so the thread need not attach to the process. */
-    MiProbeAndLock(MemoryDescriptorList, Process, AccessMode, Operation, __builtin_return_address(0));
+    MiProbeAndLock(MemoryDescriptorList, Process, AccessMode, Operation, 0xB1, __builtin_return_address(0));
 }
 
 /**
@@ -491,7 +508,11 @@ VOID NTAPI MmProbeAndLockSelectedPages(_Inout_ PMDL MemoryDescriptorList, _In_ P
     ULONG done = 0;
     NTSTATUS status = STATUS_SUCCESS;
 
-    MI_RULE(KeGetCurrentIrql() <= APC_LEVEL, 0x72, KeGetCurrentIrql(), (ULONG_PTR)mdl, (ULONG_PTR)process);
+    MI_RULE(KeGetCurrentIrql() <= DISPATCH_LEVEL, 0x72, KeGetCurrentIrql(), mdl, process);
+    if (pages != 0)
+    {
+        MipRequireIrql(mdl, (ULONG_PTR)SegmentArray[0].Buffer, write);
+    }
     if (mdl->ByteOffset != 0 || pages == 0)
     {
         ExRaiseStatus(STATUS_INVALID_PARAMETER);

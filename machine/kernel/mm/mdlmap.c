@@ -4,7 +4,6 @@
  */
 #include "mmp.h"
 
-#define MI_MDL_HAS_PAGES (MDL_PAGES_LOCKED | MDL_SOURCE_IS_NONPAGED_POOL | MDL_PARTIAL | MDL_IO_SPACE)
 #define MI_PRIORITY_MASK 0xFFu
 
 BOOLEAN MiIsValidCacheType(MEMORY_CACHING_TYPE CacheType)
@@ -92,17 +91,12 @@ PVOID MiMapMdlToSystem(PMDL Mdl, MEMORY_CACHING_TYPE CacheType, ULONG Priority, 
 static PVOID MipMapLockedPages(PMDL Mdl, KPROCESSOR_MODE Mode, MEMORY_CACHING_TYPE CacheType, PVOID Base,
                                ULONG BugCheckOnFailure, ULONG Priority, PVOID Caller)
 {
-    ULONG_PTR flags = (USHORT)Mdl->MdlFlags;
     PVOID va;
 
-    MI_RULE((flags & MI_MDL_HAS_PAGES) != 0, 0x85, (ULONG_PTR)Mdl, flags, 0);
     if (Mode != KernelMode)
     {
-        MI_RULE(KeGetCurrentIrql() <= APC_LEVEL, 0x77, KeGetCurrentIrql(), (ULONG_PTR)Mdl, (ULONG_PTR)Mode);
         return MiMapMdlToUser(Mdl, CacheType, Base, Priority);
     }
-    MI_RULE(KeGetCurrentIrql() <= DISPATCH_LEVEL, 0x76, KeGetCurrentIrql(), (ULONG_PTR)Mdl, (ULONG_PTR)Mode);
-    MI_RULE((flags & (MDL_MAPPED_TO_SYSTEM_VA | MDL_SOURCE_IS_NONPAGED_POOL)) == 0, 0xB2, (ULONG_PTR)Mdl, flags, 0);
     if (!BugCheckOnFailure && !VfGranted(VfRequestKernelView))
     {
         return NULL; /* who asks for a bug check has said that he cannot do without */
@@ -137,6 +131,7 @@ PVOID NTAPI MmMapLockedPagesSpecifyCache(_In_ PMDLX MemoryDescriptorList, _In_ K
 {
     MI_RULE(!MiStrictMdl || !BugCheckOnFailure || AccessMode != KernelMode, 0x82, (ULONG_PTR)MemoryDescriptorList,
             (ULONG_PTR)(USHORT)MemoryDescriptorList->MdlFlags, 0);
+    MiCheckMdlForMap(MemoryDescriptorList, AccessMode, FALSE, (ULONG)Priority, __builtin_return_address(0));
     return MipMapLockedPages(MemoryDescriptorList, AccessMode, CacheType, BaseAddress, BugCheckOnFailure,
                              (ULONG)Priority, __builtin_return_address(0));
 }
@@ -148,12 +143,16 @@ PVOID NTAPI MmMapLockedPagesSpecifyCache(_In_ PMDLX MemoryDescriptorList, _In_ K
 PVOID NTAPI MmMapLockedPages(_In_ PMDL MemoryDescriptorList, _In_ KPROCESSOR_MODE AccessMode)
 {
     MI_RULE(!MiStrictMdl, 0x81, (ULONG_PTR)MemoryDescriptorList, (ULONG_PTR)(USHORT)MemoryDescriptorList->MdlFlags, 0);
+    MiCheckMdlForMap(MemoryDescriptorList, AccessMode, TRUE, HighPagePriority, __builtin_return_address(0));
     return MipMapLockedPages(MemoryDescriptorList, AccessMode, MmCached, NULL,
                              (MemoryDescriptorList->MdlFlags & MDL_MAPPING_CAN_FAIL) == 0, HighPagePriority,
                              __builtin_return_address(0));
 }
 
-/* Takes the record of a view away, so that only one of two racing callers goes on; its mistakes are bug checks. */
+/*
+ * Takes the record of a view away, so that only one of two racing callers goes on; its mistakes are bug checks. Where
+ * Windows names its tracking structure for the view, DA names the view's first page: there is no such structure.
+ */
 static VOID MipClaimView(PVOID Base, PMDL Mdl, ULONG Pages)
 {
     ULONG_PTR page = (ULONG_PTR)PAGE_ALIGN(Base);
@@ -162,26 +161,25 @@ static VOID MipClaimView(PVOID Base, PMDL Mdl, ULONG Pages)
 
     if (MiRecordKind(record) != MiRecordMdlView)
     {
-        VfCheck(FALSE, 0xB6, (ULONG_PTR)Mdl, (ULONG_PTR)(USHORT)Mdl->MdlFlags, 0);
-        KeBugCheckEx(MI_BUGCHECK_SYSTEM_PTE_MISUSE, 6, (ULONG_PTR)Base, (ULONG_PTR)Mdl, Pages);
+        KeBugCheckEx(MI_BUGCHECK_SYSTEM_PTE_MISUSE, 6, (ULONG_PTR)Mdl, (ULONG_PTR)Base, Pages);
     }
     if (MiRecordPages(record) != Pages)
     {
-        KeBugCheckEx(MI_BUGCHECK_SYSTEM_PTE_MISUSE, 2, (ULONG_PTR)Base, MiRecordPages(record), Pages);
+        KeBugCheckEx(MI_BUGCHECK_SYSTEM_PTE_MISUSE, 2, page, MiRecordPages(record), Pages);
     }
     if (BYTE_OFFSET(Base) != Mdl->ByteOffset)
     {
-        KeBugCheckEx(MI_BUGCHECK_SYSTEM_PTE_MISUSE, 3, (ULONG_PTR)Base, (ULONG_PTR)Mdl, Mdl->ByteOffset);
+        KeBugCheckEx(MI_BUGCHECK_SYSTEM_PTE_MISUSE, 3, page, page + Mdl->ByteOffset, (ULONG_PTR)Base);
     }
     entry = MiRegionPte(&MiSystemPtes, MiRegionIndex(&MiSystemPtes, page));
     if (Pages != 0 && MI_PTE_PFN(*entry) != MmGetMdlPfnArray(Mdl)[0]) /* MmAdvanceMdl may have left no page */
     {
-        KeBugCheckEx(MI_BUGCHECK_SYSTEM_PTE_MISUSE, 4, (ULONG_PTR)Base, MI_PTE_PFN(*entry), MmGetMdlPfnArray(Mdl)[0]);
+        KeBugCheckEx(MI_BUGCHECK_SYSTEM_PTE_MISUSE, 4, page, MI_PTE_PFN(*entry), MmGetMdlPfnArray(Mdl)[0]);
     }
     if ((ULONG64)InterlockedExchange64(
             (volatile LONG64 *)(MiRegionPte(&MiSystemPtes, MiRegionIndex(&MiSystemPtes, page) - 1)), 0) != record)
     {
-        KeBugCheckEx(MI_BUGCHECK_SYSTEM_PTE_MISUSE, 1, (ULONG_PTR)Base, (ULONG_PTR)Mdl, Pages);
+        KeBugCheckEx(MI_BUGCHECK_SYSTEM_PTE_MISUSE, 1, page, (ULONG_PTR)Mdl, page);
     }
 }
 
@@ -206,7 +204,9 @@ VOID NTAPI MmUnmapLockedPages(_In_ PVOID BaseAddress, _In_ PMDL MemoryDescriptor
     }
     MI_RULE(KeGetCurrentIrql() <= DISPATCH_LEVEL, 0x79, KeGetCurrentIrql(), (ULONG_PTR)BaseAddress, (ULONG_PTR)mdl);
     MI_RULE((mdl->MdlFlags & (MDL_PARTIAL | MDL_PARTIAL_HAS_BEEN_MAPPED)) != MDL_PARTIAL, 0xB5, (ULONG_PTR)mdl,
-            (ULONG_PTR)(USHORT)mdl->MdlFlags, 0); /* the view is its source's */
+            (ULONG_PTR)(USHORT)mdl->MdlFlags, MDL_PARTIAL); /* the view is its source's */
+    MI_RULE((mdl->MdlFlags & MDL_MAPPED_TO_SYSTEM_VA) != 0, 0xB6, (ULONG_PTR)mdl, (ULONG_PTR)(USHORT)mdl->MdlFlags,
+            MDL_MAPPED_TO_SYSTEM_VA);
     MipClaimView(BaseAddress, mdl, pages);
     VfGive(VfSystemMapping, PAGE_ALIGN(BaseAddress), NULL);
     mdl->MdlFlags &= ~(MDL_MAPPED_TO_SYSTEM_VA | MDL_PARTIAL_HAS_BEEN_MAPPED);

@@ -134,7 +134,7 @@ static PMDL MipAllocateFor(PHYSICAL_ADDRESS LowAddress, PHYSICAL_ADDRESS HighAdd
 {
     MI_PAGE_REQUEST request;
 
-    MI_RULE(KeGetCurrentIrql() <= DISPATCH_LEVEL, 0x7E, KeGetCurrentIrql(), 0, 0);
+    MI_RULE(KeGetCurrentIrql() <= DISPATCH_LEVEL, 0x7E, KeGetCurrentIrql(), DISPATCH_LEVEL, 0);
     if (TotalBytes == 0 || TotalBytes > 0x100000000ULL - PAGE_SIZE ||
         (ULONG64)LowAddress.QuadPart > (ULONG64)HighAddress.QuadPart || (SkipBytes.QuadPart & (PAGE_SIZE - 1)) != 0 ||
         !MipAreFlagsValid(Flags, (ULONG64)SkipBytes.QuadPart, TotalBytes) ||
@@ -212,7 +212,7 @@ VOID NTAPI MmFreePagesFromMdl(_In_ PMDLX MemoryDescriptorList)
     PPFN_NUMBER pfns = MmGetMdlPfnArray(mdl);
     ULONG pages = MiMdlPages(mdl);
 
-    MI_RULE(KeGetCurrentIrql() <= DISPATCH_LEVEL, 0x7E, KeGetCurrentIrql(), (ULONG_PTR)mdl, 0);
+    MI_RULE(KeGetCurrentIrql() <= DISPATCH_LEVEL, 0x7E, KeGetCurrentIrql(), DISPATCH_LEVEL, 0);
     if (mdl->MdlFlags & MDL_MAPPED_TO_SYSTEM_VA)
     {
         MmUnmapLockedPages(mdl->MappedSystemVa, mdl);

@@ -74,7 +74,7 @@ VOID NTAPI MmFreeMappingAddress(_In_ PVOID BaseAddress, _In_ ULONG PoolTag)
     {
         if (*MiRegionPte(&MiSystemPtes, index + i) != 0)
         {
-            MipMisuse(0x103, BaseAddress, PoolTag, pages);
+            MipMisuse(0x103, MiRegionVa(&MiSystemPtes, index + i), PoolTag, pages);
         }
     }
     VfGive(VfReservedMapping, BaseAddress, NULL);
@@ -107,7 +107,8 @@ PVOID NTAPI MmMapLockedPagesWithReservedMapping(_In_ PVOID MappingAddress, _In_ 
     {
         if (*MiRegionPte(&MiSystemPtes, index + i) != 0)
         {
-            MipMisuse(0x107, MappingAddress, PoolTag, i);
+            MipMisuse(0x107, MappingAddress, (ULONG_PTR)MiRegionVa(&MiSystemPtes, index + i),
+                      (ULONG_PTR)MiRegionVa(&MiSystemPtes, index + reserved - 1));
         }
     }
     MiWriteMdlEntries(mdl, index, pages, CacheType, MI_PTE_KERNEL);
@@ -133,18 +134,18 @@ VOID NTAPI MmUnmapReservedMapping(_In_ PVOID BaseAddress, _In_ ULONG PoolTag, _I
 
     if (pages > reserved)
     {
-        MipMisuse(0x10A, BaseAddress, pages, reserved);
+        MipMisuse(0x10A, BaseAddress, reserved, pages);
     }
     for (ULONG i = 0; i < reserved; i++)
     {
         PMMPTE entry = MiRegionPte(&MiSystemPtes, index + i);
         if (i < pages && *entry == 0)
         {
-            MipMisuse(0x10B, BaseAddress, i, pages);
+            MipMisuse(0x10B, BaseAddress, PoolTag, pages);
         }
         if (i >= pages && *entry != 0)
         {
-            MipMisuse(0x10C, BaseAddress, i, pages);
+            MipMisuse(0x10C, BaseAddress, PoolTag, pages);
         }
         *entry = 0;
     }

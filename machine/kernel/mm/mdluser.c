@@ -144,7 +144,7 @@ VOID MiUnmapMdlFromUser(PVOID Base, PMDL Mdl)
     if (vad == NULL || vad->Type != MiVadMdl || vad->Start != page)
     {
         VfCheck(FALSE, 0xB9, (ULONG_PTR)Mdl, (ULONG_PTR)(USHORT)Mdl->MdlFlags, (ULONG_PTR)Base);
-        KeBugCheckEx(MI_BUGCHECK_DRIVER_UNMAPPING_INVALID_VIEW, (ULONG_PTR)Base, 1, (ULONG_PTR)Mdl, (ULONG_PTR)process);
+        KeBugCheckEx(MI_BUGCHECK_DRIVER_UNMAPPING_INVALID_VIEW, (ULONG_PTR)Base, 1, 0, 0);
     }
     if (vad->End - vad->Start + 1 != pages)
     {

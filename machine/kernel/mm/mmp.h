@@ -64,6 +64,7 @@
 #define MI_BUGCHECK_BAD_POOL_HEADER 0x19
 #define MI_BUGCHECK_SPECIAL_POOL 0xC1
 #define MI_BUGCHECK_PARTIAL_MDL 0x12E
+#define MI_BUGCHECK_TARGET_MDL_TOO_SMALL 0x40
 
 /* ---- page-table entries (the drawing of the formats is in pte.c) ---- */
 
@@ -200,6 +201,7 @@ C_ASSERT(sizeof(MMPFN) == 32);
 #define MI_LOCK_UNIT ((1LL << 32) + 1)
 #define MI_LOCKS(Counts) ((LONG)((Counts) >> 32))
 #define MI_REFERENCES(Counts) ((LONG)(Counts))
+#define MI_SHARES(Counts) (MI_REFERENCES(Counts) - MI_LOCKS(Counts)) /* entries that show the page */
 #define MI_MAXIMUM_LOCKS 0xFFF0 /* of one page at a time; NT's counter has 16 bits */
 
 extern PFN_NUMBER MiHighestPage;
@@ -490,7 +492,11 @@ PVOID MiMapMdlToSystem(PMDL Mdl, MEMORY_CACHING_TYPE CacheType, ULONG Priority, 
 PVOID MiMapMdlToUser(PMDL Mdl, MEMORY_CACHING_TYPE CacheType, PVOID Base, ULONG Priority); /* raises */
 VOID MiUnmapMdlFromUser(PVOID Base, PMDL Mdl);
 /** Locks for MmProbeAndLock*; raises. */
-VOID MiProbeAndLock(PMDL Mdl, PEPROCESS Process, KPROCESSOR_MODE Mode, LOCK_OPERATION Operation, PVOID Caller);
+VOID MiProbeAndLock(PMDL Mdl, PEPROCESS Process, KPROCESSOR_MODE Mode, LOCK_OPERATION Operation, ULONG Rule,
+                    PVOID Caller);
+BOOLEAN MiMayPageLeave(PFN_NUMBER Pfn); /* nothing keeps this page of RAM where it is */
+/** What VF and MM ask of an MDL before it is mapped (mdlcheck.c); Obsolete: by MmMapLockedPages. */
+VOID MiCheckMdlForMap(PMDL Mdl, KPROCESSOR_MODE Mode, BOOLEAN Obsolete, ULONG Priority, PVOID Caller);
 VOID MiWriteMdlEntries(PMDL Mdl, ULONG Index, ULONG Pages, MEMORY_CACHING_TYPE CacheType, ULONG64 Bits);
 ULONG64 MiKernelViewBits(ULONG Priority);
 BOOLEAN MiIsValidCacheType(MEMORY_CACHING_TYPE CacheType);
@@ -507,6 +513,7 @@ typedef struct _MI_COUNTERS
 extern MI_COUNTERS MiCounters;
 extern BOOLEAN MiTrackLocks;   /* captured from VF when MM starts */
 extern BOOLEAN MiStrictMdl;    /* option=strictmdl: rules 81 and 82, which good old drivers break */
+extern BOOLEAN MiNoExecutable; /* option=codeintegrity: rules 2000 to 2002, against executable memory */
 
 /* ---- processes: VADs ---- */
 

@@ -83,8 +83,15 @@ static VOID MipInsertFree(MI_POOL *Pool, PMI_BLOCK Block)
 static VOID MipRemoveFree(MI_POOL *Pool, PMI_BLOCK Block)
 {
     ULONG units = (ULONG)Block->Units;
+    PLIST_ENTRY links = (PLIST_ENTRY)(Block + 1);
 
-    if (RemoveEntryList((PLIST_ENTRY)(Block + 1)))
+    /* Links that a write to freed memory has changed: 19/3, or, if they lead nowhere, the fault that MmOwnsPool explains. */
+    if (links->Flink->Blink != links || links->Blink->Flink != links)
+    {
+        KeBugCheckEx(MI_BUGCHECK_BAD_POOL_HEADER, 3, (ULONG_PTR)links, (ULONG_PTR)links->Flink->Blink,
+                     (ULONG_PTR)links->Blink->Flink);
+    }
+    if (RemoveEntryList(links))
     {
         Pool->NonEmpty[units / 64] &= ~(1ULL << (units % 64));
     }
@@ -208,7 +215,7 @@ PVOID MiAllocateBlock(const MI_REQUEST *Request)
     return block + 1;
 }
 
-/** Someone wrote past the end of the block: BAD_POOL_HEADER 21 with block, size and the first wrong bytes. */
+/** Someone wrote past the end of the block: C4/51 for a driver's, BAD_POOL_HEADER 21 with the first wrong byte. */
 VOID MiCheckSlack(PMI_BLOCK Block)
 {
     SIZE_T size = Block->Units * MI_UNIT - sizeof(MI_BLOCK) - Block->Slack;
@@ -218,6 +225,7 @@ VOID MiCheckSlack(PMI_BLOCK Block)
     {
         if (slack[i] != MI_SLACK_FILL)
         {
+            MI_RULE((Block->Flags & MI_BLOCK_DRIVER) == 0, 0x51, Block + 1, &slack[i], size);
             KeBugCheckEx(MI_BUGCHECK_BAD_POOL_HEADER, 0x21, (ULONG_PTR)(Block + 1), size, slack[i]);
         }
     }
@@ -246,6 +254,8 @@ VOID MiFreeBlock(MI_POOL *Pool, PMI_BLOCK Block)
     next = MipNext(Block);
     if (next != NULL)
     {
+        MI_RULE((Block->Flags & MI_BLOCK_DRIVER) == 0 || next->Check == MiBlockCheck(next), 0x52, Block + 1, 0,
+                Block->Units * MI_UNIT - sizeof(MI_BLOCK) - Block->Slack);
         MipRequireSound(next);
         if (next->Previous != Block->Units)
         {
@@ -303,6 +313,7 @@ PMI_BLOCK MiBlockOf(PVOID Address)
 
     if (((ULONG_PTR)Address & (MI_UNIT - 1)) != 0)
     {
+        VfCheck(FALSE, 0x16, 0, (ULONG_PTR)Address, 0);
         KeBugCheckEx(MI_BUGCHECK_BAD_POOL_CALLER, 0x46, (ULONG_PTR)Address, 0, 0);
     }
     if (MipIsSound(block) && (block->Flags & MI_BLOCK_REDIRECT))
@@ -316,9 +327,23 @@ PMI_BLOCK MiBlockOf(PVOID Address)
     }
     if ((block->Flags & MI_BLOCK_IN_USE) == 0)
     {
-        KeBugCheckEx(MI_BUGCHECK_BAD_POOL_CALLER, 7, 0, block->Tag, (ULONG_PTR)Address);
+        VfCheck(FALSE, 0x13, 0, (ULONG_PTR)block, *(ULONG_PTR *)block);
+        KeBugCheckEx(MI_BUGCHECK_BAD_POOL_CALLER, 7, 0, *(ULONG_PTR *)block, (ULONG_PTR)Address);
     }
     return block;
+}
+
+/** TRUE if this processor holds the lock of a pool: what faults then is a pool's list that somebody wrote over. */
+BOOLEAN MmOwnsPool(VOID)
+{
+    for (ULONG i = 0; i < MiPoolCount; i++)
+    {
+        if (MiPools[i].Lock == ((ULONG_PTR)KiCurrentThread() | 1))
+        {
+            return TRUE;
+        }
+    }
+    return FALSE;
 }
 
 static VOID MipInitializeOne(ULONG Index, MI_REGION *Region, ULONG64 Bits, BOOLEAN Paged)

@@ -54,18 +54,20 @@ static PVOID MipAllocate(MI_REQUEST *Request)
 
     if (!MipIrqlAllows(Request->Pool) && KeGetCurrentIrql() != HIGH_LEVEL)
     {
-        VfCheck(FALSE, Request->Pool->Paged ? 0x01 : 0x02, KeGetCurrentIrql(), Request->Pool->Index, Request->Size);
+        VfCheck(FALSE, Request->Pool->Paged ? 0x01 : 0x02, KeGetCurrentIrql(), Request->Type, Request->Size);
         if (driver && MiSpecialPool)
         {
             KeBugCheckEx(MI_BUGCHECK_SPECIAL_POOL, KeGetCurrentIrql(), Request->Pool->Paged, Request->Size, 0x30);
         }
-        KeBugCheckEx(MI_BUGCHECK_BAD_POOL_CALLER, 8, KeGetCurrentIrql(), Request->Pool->Paged, Request->Size);
+        KeBugCheckEx(MI_BUGCHECK_BAD_POOL_CALLER, 8, KeGetCurrentIrql(), Request->Type, Request->Size);
     }
     if (driver)
     {
-        MI_RULE(Request->Size != 0, 0x00, KeGetCurrentIrql(), Request->Pool->Paged, Request->Size);
+        MI_RULE(Request->Size != 0, 0x00, KeGetCurrentIrql(), Request->Type, Request->Size);
+        MI_RULE(!MiNoExecutable || Request->Pool->Index != MiPoolExecutable, 0x2000, Request->Caller, Request->Type,
+                Request->Tag);
     }
-    if (!Request->MustSucceed && !VfGranted(VfRequestPool))
+    if (!VfGranted(VfRequestPool))
     {
         return NULL;
     }
@@ -91,8 +93,13 @@ static PVOID MipAllocate(MI_REQUEST *Request)
 static PVOID MipAllocatePlaced(POOL_TYPE PoolType, SIZE_T Size, ULONG Tag, PVOID Caller, MI_SPECIAL_PLACE Special)
 {
     ULONG type = (ULONG)PoolType;
-    MI_REQUEST request = {.Size = Size, .Tag = Tag, .Caller = Caller, .Special = (UCHAR)Special};
+    MI_REQUEST request = {.Size = Size, .Tag = Tag, .Type = type, .Caller = Caller, .Special = (UCHAR)Special};
     PVOID block;
+
+    if ((type & (MI_POOL_TYPE_MUST_SUCCEED | MI_POOL_TYPE_PAGED)) == MI_POOL_TYPE_MUST_SUCCEED)
+    {
+        KeBugCheckEx(MI_BUGCHECK_BAD_POOL_CALLER, 0x9A, type, Size, Tag); /* no such pool since Windows XP */
+    }
 
     if (type & MI_POOL_TYPE_PAGED)
     {
@@ -106,12 +113,7 @@ static PVOID MipAllocatePlaced(POOL_TYPE PoolType, SIZE_T Size, ULONG Tag, PVOID
     }
     request.CacheAligned = (type & MI_POOL_TYPE_CACHE_ALIGNED) != 0;
     request.Zero = (type & MI_POOL_TYPE_ZERO) != 0;
-    request.MustSucceed = (type & (MI_POOL_TYPE_MUST_SUCCEED | MI_POOL_TYPE_PAGED)) == MI_POOL_TYPE_MUST_SUCCEED;
     block = MipAllocate(&request);
-    if (block == NULL && (type & MI_POOL_TYPE_MUST_SUCCEED) && !(type & MI_POOL_TYPE_PAGED))
-    {
-        KeBugCheckEx(0x41 /* MUST_SUCCEED_POOL_EMPTY */, Size, 0, 0, 0);
-    }
     if (block == NULL && (type & MI_POOL_TYPE_RAISE))
     {
         ExRaiseStatus(STATUS_INSUFFICIENT_RESOURCES);
@@ -224,6 +226,7 @@ static PVOID MipAllocateByFlags(ULONG64 Flags, SIZE_T Size, ULONG Tag, PVOID Cal
         request.Pool = &MiPools[kind == POOL_FLAG_PAGED       ? MiPoolPaged
                                 : kind == POOL_FLAG_NON_PAGED ? MiPoolNonPaged
                                                               : MiPoolExecutable];
+        request.Type = kind == POOL_FLAG_PAGED ? PagedPool : kind == POOL_FLAG_NON_PAGED ? NonPagedPoolNx : NonPagedPool;
         request.Zero = (Flags & POOL_FLAG_UNINITIALIZED) == 0;
         request.CacheAligned = (Flags & POOL_FLAG_CACHE_ALIGNED) != 0;
         status = STATUS_INSUFFICIENT_RESOURCES;

@@ -52,10 +52,10 @@ typedef struct _MI_REQUEST
     MI_POOL *Pool;
     SIZE_T Size;
     ULONG Tag;
+    ULONG Type; /* POOL_TYPE as asked for, which bug checks name */
     PVOID Caller;
     BOOLEAN Zero;
     BOOLEAN CacheAligned;
-    BOOLEAN MustSucceed; /* not refused by the simulation of low resources */
     UCHAR Special; /* MI_SPECIAL_PLACE */
 } MI_REQUEST;
 

@@ -11,6 +11,11 @@ BOOLEAN MiIsDriverCode(PVOID Address)
     return MiInRegion(&MiImageRegion, (ULONG_PTR)Address);
 }
 
+BOOLEAN MmIsPagedPool(PVOID Address)
+{
+    return MiIsPagedPool((ULONG_PTR)Address);
+}
+
 PVOID MiAllocatePoolPages(const MI_REQUEST *Request)
 {
     MI_POOL *pool = Request->Pool;
@@ -150,6 +155,7 @@ VOID MiFindPoolBlock(PVOID Address, MI_FOUND *Found)
 
     if (!MmIsSystemAddress(Address))
     {
+        VfCheck(FALSE, 0x10, va, 0, 0);
         KeBugCheckEx(MI_BUGCHECK_BAD_POOL_CALLER, 0x40, va, (ULONG_PTR)MM_SYSTEM_RANGE_START, 0);
     }
     if (region == NULL && MiIsSpecialPool(Address))

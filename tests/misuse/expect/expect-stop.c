@@ -4,11 +4,12 @@
  *
  *   C4 B8 $mdl 8B 0       a bug check with this code and these four parameters, each of them
  *       8B                    this number, hexadecimal
- *       $mdl  $pool+68        what the driver said of itself before: "misuse: $mdl = ffffa00000001000"
- *       driver                an address inside misuse.sys, which said where that is: $driver and $driver-end
+ *       $mdl  $pool+68 $va-10 what the driver said of itself before: "misuse: $mdl = ffffa00000001000"
+ *       driver                an address inside misuse.sys, which said where that is: $driver and $driverend
  *       kernel                an address in the kernel's half
  *       any:reason            not predictable, for this reason
  *   survives              the program ended with 0 and nothing was left over
+ *   shows TEXT            the same, and TEXT was printed
  *   left TEXT             the program ended with 0, something was left over, and the machine said TEXT of it
  *
  * Exit code 0: as expected; 1: not; 2: wrong use.
@@ -99,7 +100,7 @@ static void ReadNotes(OUTCOME *Outcome)
         NOTE note;
         size_t i = 0;
 
-        if (sscanf(at + strlen(NOTE_MARK), "%31[a-z0-9-] = %lx", note.Name, &note.Value) != 2)
+        if (sscanf(at + strlen(NOTE_MARK), "%31[a-z0-9] = %lx", note.Name, &note.Value) != 2)
         {
             continue;
         }
@@ -140,7 +141,7 @@ static bool Evaluate(const OUTCOME *Outcome, const char *Term, uint64_t *Value)
         *Value = strtoull(Term, &end, 16);
         return end != Term && *end == 0;
     }
-    length = strcspn(++Term, "+");
+    length = strcspn(++Term, "+-");
     if (length >= sizeof(name))
     {
         return false;
@@ -151,10 +152,12 @@ static bool Evaluate(const OUTCOME *Outcome, const char *Term, uint64_t *Value)
     {
         return false;
     }
-    if (Term[length] == '+')
+    if (Term[length] != 0)
     {
-        *Value += strtoull(Term + length + 1, &end, 16);
-        return *end == 0;
+        uint64_t offset = strtoull(Term + length + 1, &end, 16);
+
+        *Value += Term[length] == '+' ? offset : -offset;
+        return end != Term + length + 1 && *end == 0;
     }
     return true;
 }
@@ -173,7 +176,7 @@ static bool Matches(const OUTCOME *Outcome, const char *Term, uint64_t Found)
     }
     if (strcmp(Term, "driver") == 0)
     {
-        return FindNote(Outcome, "driver", &low) && FindNote(Outcome, "driver-end", &high) && Found >= low &&
+        return FindNote(Outcome, "driver", &low) && FindNote(Outcome, "driverend", &high) && Found >= low &&
                Found < high;
     }
     return Evaluate(Outcome, Term, &low) && low == Found;
@@ -221,6 +224,17 @@ static bool Check(const OUTCOME *Outcome, const char *Expectation)
             printf("expect-stop: ended with %d, must be 0\n", Outcome->Status);
         }
         return Outcome->Status == 0;
+    }
+    if (strncmp(Expectation, "shows ", 6) == 0)
+    {
+        bool said = strstr(Outcome->Text, Expectation + 6) != NULL;
+
+        if (Outcome->Status != 0 || !said)
+        {
+            printf("expect-stop: ended with %d and %s, must be 0 and show: %s\n", Outcome->Status,
+                   said ? "showed it" : "did not show it", Expectation + 6);
+        }
+        return Outcome->Status == 0 && said;
     }
     if (strncmp(Expectation, "left ", 5) == 0)
     {

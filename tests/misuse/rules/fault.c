@@ -102,6 +102,110 @@ CORRECT(touch_bad_kernel_in_try)
     ReadInTry((PUCHAR)0x18);
 }
 
+static DECLSPEC_NOINLINE VOID Write(volatile UCHAR *Address)
+{
+    *Address = 1;
+}
+
+MISUSE(write_bad_kernel)
+{
+    Write((PUCHAR)BAD_KERNEL_ADDRESS);
+}
+
+CORRECT(write_bad_kernel)
+{
+    PVOID block = MisusePool(1);
+
+    Write(block);
+    MisuseFree(block);
+}
+
+typedef VOID CODE(VOID);
+
+static CODE DoNothing;
+static VOID DoNothing(VOID)
+{
+}
+
+static DECLSPEC_NOINLINE VOID Call(CODE *volatile Routine)
+{
+    Routine();
+}
+
+MISUSE(execute_bad_kernel)
+{
+    Call((CODE *)BAD_KERNEL_ADDRESS);
+}
+
+CORRECT(execute_bad_kernel)
+{
+    Call(DoNothing);
+}
+
+MISUSE(execute_null_raised)
+{
+    KIRQL old = MisuseRaise(DISPATCH_LEVEL);
+
+    Call((CODE *)0x18);
+    KeLowerIrql(old);
+}
+
+CORRECT(execute_null_raised)
+{
+    KIRQL old = MisuseRaise(DISPATCH_LEVEL);
+
+    Call(DoNothing);
+    KeLowerIrql(old);
+}
+
+MISUSE(execute_user)
+{
+    Call((CODE *)Context->User);
+}
+
+CORRECT(execute_user)
+{
+    Call(DoNothing);
+}
+
+/* A view that is no more; its address is what the driver kept. */
+MISUSE(stale_view)
+{
+    PMDL mdl = MisuseLocked(Context, TRUE);
+    PVOID va = mdl->MappedSystemVa;
+
+    MmUnlockPages(mdl); /* takes the view with it */
+    Read(va);
+}
+
+CORRECT(stale_view)
+{
+    PMDL mdl = MisuseLocked(Context, TRUE);
+
+    Read(mdl->MappedSystemVa);
+    MisuseUnlock(mdl);
+}
+
+static VOID CompareAt(KIRQL Irql, PVOID Memory)
+{
+    UCHAR mine = 0;
+    KIRQL old = MisuseRaise(Irql);
+
+    RtlCompareMemory(Memory, &mine, 1);
+    KeLowerIrql(old);
+}
+
+/* It is the kernel that touches the memory, on behalf of the driver. */
+MISUSE(pass_paged_raised)
+{
+    CompareAt(DISPATCH_LEVEL, Context->User);
+}
+
+CORRECT(pass_paged_raised)
+{
+    CompareAt(APC_LEVEL, Context->User);
+}
+
 MISUSE(write_code)
 {
     *(volatile UCHAR *)(ULONG_PTR)Misuse_write_code = 0x90;

@@ -40,6 +40,34 @@ CORRECT(build_on_user)
     MisuseUnlock(MisuseLocked(Context, FALSE));
 }
 
+MISUSE(build_on_nothing)
+{
+    MmBuildMdlForNonPagedPool(MisuseMdl((PVOID)0xFFFFF00000001000, PAGE_SIZE));
+}
+
+CORRECT(build_on_nothing)
+{
+    PVOID pool = MisusePool(PAGE_SIZE);
+    PMDL mdl = MisuseMdl(pool, PAGE_SIZE);
+
+    MmBuildMdlForNonPagedPool(mdl);
+    IoFreeMdl(mdl);
+    MisuseFree(pool);
+}
+
+MISUSE(free_mdl_twice)
+{
+    PMDL mdl = MisuseMdl(Context->User, PAGE_SIZE);
+
+    IoFreeMdl(mdl);
+    IoFreeMdl(mdl);
+}
+
+CORRECT(free_mdl_twice)
+{
+    IoFreeMdl(MisuseMdl(Context->User, PAGE_SIZE));
+}
+
 MISUSE(partial_outside)
 {
     PMDL mdl = MisuseLocked(Context, FALSE), part = IoAllocateMdl(Context->User, 2 * PAGE_SIZE, FALSE, FALSE, NULL);
@@ -95,6 +123,156 @@ static PMDL AllocatePages(VOID)
     return mdl;
 }
 
+static VOID FreePages(PMDL Mdl)
+{
+    MmFreePagesFromMdl(Mdl);
+    ExFreePool(Mdl);
+}
+
+MISUSE(allocate_pages_high)
+{
+    KIRQL old = MisuseRaise(MISUSE_HIGH);
+
+    AllocatePages();
+    KeLowerIrql(old);
+}
+
+CORRECT(allocate_pages_high)
+{
+    KIRQL old = MisuseRaise(DISPATCH_LEVEL);
+
+    FreePages(AllocatePages());
+    KeLowerIrql(old);
+}
+
+MISUSE(free_pages_high)
+{
+    PMDL mdl = AllocatePages();
+    KIRQL old = MisuseRaise(MISUSE_HIGH);
+
+    FreePages(mdl);
+    KeLowerIrql(old);
+}
+
+CORRECT(free_pages_high)
+{
+    Correct_allocate_pages_high(Context);
+}
+
+/* The pages are locked by a second MDL, through the kernel view of the first. */
+static PMDL LockView(PMDL Pages)
+{
+    PVOID va = MmGetSystemAddressForMdlSafe(Pages, NormalPagePriority | MdlMappingNoExecute);
+    PMDL mdl = MisuseMdl(va, PAGES * PAGE_SIZE);
+
+    MmProbeAndLockPages(mdl, KernelMode, IoModifyAccess);
+    return mdl;
+}
+
+MISUSE(free_pages_locked)
+{
+    PMDL pages = AllocatePages();
+
+    LockView(pages);
+    FreePages(pages);
+}
+
+CORRECT(free_pages_locked)
+{
+    PMDL pages = AllocatePages();
+
+    MisuseUnlock(LockView(pages));
+    FreePages(pages);
+}
+
+static VOID MapIoAt(KIRQL Irql, PHYSICAL_ADDRESS Address, MEMORY_CACHING_TYPE Type)
+{
+    KIRQL old = MisuseRaise(Irql);
+    PVOID va = MmMapIoSpace(Address, PAGE_SIZE, Type);
+
+    KeLowerIrql(old);
+    if (va != NULL)
+    {
+        MmUnmapIoSpace(va, PAGE_SIZE);
+    }
+}
+
+static const PHYSICAL_ADDRESS Device = {.QuadPart = 0xFEE00000}; /* the local APIC */
+
+MISUSE(map_io_high)
+{
+    MapIoAt(MISUSE_HIGH, Device, MmNonCached);
+}
+
+CORRECT(map_io_high)
+{
+    MapIoAt(DISPATCH_LEVEL, Device, MmNonCached);
+}
+
+static PHYSICAL_ADDRESS PhysicalOf(PUCHAR User)
+{
+    PHYSICAL_ADDRESS physical;
+
+    *(volatile UCHAR *)User = 1;
+    physical = MmGetPhysicalAddress(User);
+    MisuseNote("physical", (ULONG_PTR)physical.QuadPart);
+    return physical;
+}
+
+/* The page may be another's by the time the mapping is used. */
+MISUSE(map_io_unlocked)
+{
+    MapIoAt(PASSIVE_LEVEL, PhysicalOf(Context->User), MmCached);
+}
+
+CORRECT(map_io_unlocked)
+{
+    PMDL mdl = MisuseLocked(Context, FALSE);
+
+    MapIoAt(PASSIVE_LEVEL, PhysicalOf(Context->User), MmCached);
+    MisuseUnlock(mdl);
+}
+
+static VOID UnmapIo(SIZE_T Size, SIZE_T Offset)
+{
+    PVOID va = MmMapIoSpace(Device, 2 * PAGE_SIZE, MmNonCached);
+
+    MisuseNote("va", (ULONG_PTR)va);
+    MmUnmapIoSpace((PUCHAR)va + Offset, Size);
+}
+
+MISUSE(unmap_io_length)
+{
+    UnmapIo(PAGE_SIZE, 0);
+}
+
+CORRECT(unmap_io_length)
+{
+    UnmapIo(2 * PAGE_SIZE, 0);
+}
+
+MISUSE(unmap_io_address)
+{
+    UnmapIo(PAGE_SIZE, PAGE_SIZE);
+}
+
+CORRECT(unmap_io_address)
+{
+    UnmapIo(2 * PAGE_SIZE, 0);
+}
+
+MISUSE(contiguous_not_such)
+{
+    MmFreeContiguousMemory(MisusePool(PAGE_SIZE));
+}
+
+CORRECT(contiguous_not_such)
+{
+    PHYSICAL_ADDRESS highest = {.QuadPart = MAXLONGLONG};
+
+    MmFreeContiguousMemory(MmAllocateContiguousMemory(PAGE_SIZE, highest));
+}
+
 MISUSE(free_locked_pages_twice)
 {
     PMDL mdl = AllocatePages();
@@ -110,8 +288,5 @@ MISUSE(free_locked_pages_twice)
 
 CORRECT(free_locked_pages_twice)
 {
-    PMDL mdl = AllocatePages();
-
-    MmFreePagesFromMdl(mdl);
-    ExFreePool(mdl);
+    FreePages(AllocatePages());
 }

@@ -61,9 +61,10 @@ PMDL MisuseLocked(MISUSE_CONTEXT *Context, BOOLEAN Map)
 
     MmProbeAndLockPages(mdl, UserMode, IoWriteAccess);
     MisuseNote("pfn", MmGetMdlPfnArray(mdl)[0]);
+    MisuseNote("pfn2", MmGetMdlPfnArray(mdl)[1]);
     if (Map)
     {
-        PVOID va = MmGetSystemAddressForMdlSafe(mdl, NormalPagePriority);
+        PVOID va = MmGetSystemAddressForMdlSafe(mdl, NormalPagePriority | MdlMappingNoExecute);
 
         if (va == NULL)
         {
@@ -78,6 +79,27 @@ VOID MisuseUnlock(PMDL Mdl)
 {
     MmUnlockPages(Mdl);
     IoFreeMdl(Mdl);
+}
+
+KIRQL MisuseRaise(KIRQL Irql)
+{
+    KIRQL old;
+
+    KeRaiseIrql(Irql, &old);
+    return old;
+}
+
+VOID MisuseRunThread(PKSTART_ROUTINE Routine, PVOID Context)
+{
+    OBJECT_ATTRIBUTES attributes;
+    HANDLE thread;
+
+    InitializeObjectAttributes(&attributes, NULL, OBJ_KERNEL_HANDLE, NULL, NULL);
+    if (NT_SUCCESS(PsCreateSystemThread(&thread, THREAD_ALL_ACCESS, &attributes, NULL, NULL, Routine, Context)))
+    {
+        ZwWaitForSingleObject(thread, FALSE, NULL);
+        ZwClose(thread);
+    }
 }
 
 static const MISUSE_RULE *FindRule(PCSTR Name, ULONG Length)
@@ -188,6 +210,6 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING RegistryPath)
     Driver->MajorFunction[IRP_MJ_DEVICE_CONTROL] = Control;
     Driver->DriverUnload = Unload;
     MisuseNote("driver", (ULONG_PTR)Driver->DriverStart);
-    MisuseNote("driver-end", (ULONG_PTR)Driver->DriverStart + Driver->DriverSize);
+    MisuseNote("driverend", (ULONG_PTR)Driver->DriverStart + Driver->DriverSize);
     return STATUS_SUCCESS;
 }

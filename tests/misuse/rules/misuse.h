@@ -13,6 +13,20 @@
 #define MdlMappingNoWrite 0x80000000u
 #define MdlMappingNoExecute 0x40000000u
 #endif
+#ifndef MM_ALLOCATE_FULLY_REQUIRED
+#define MM_ALLOCATE_FULLY_REQUIRED 0x00000004
+#endif
+
+typedef struct _MM_PHYSICAL_ADDRESS_LIST
+{
+    PHYSICAL_ADDRESS PhysicalAddress;
+    SIZE_T NumberOfBytes;
+} MM_PHYSICAL_ADDRESS_LIST, *PMM_PHYSICAL_ADDRESS_LIST;
+
+NTKERNELAPI NTSTATUS NTAPI MmAllocateMdlForIoSpace(PMM_PHYSICAL_ADDRESS_LIST PhysicalAddressList,
+                                                   SIZE_T NumberOfEntries, PMDL *NewMdl);
+NTKERNELAPI VOID NTAPI MmProbeAndLockSelectedPages(PMDL MemoryDescriptorList, PFILE_SEGMENT_ELEMENT SegmentArray,
+                                                   KPROCESSOR_MODE AccessMode, LOCK_OPERATION Operation);
 
 #define MISUSE_TAG 'sseM'
 #define MISUSE_USER_PAGES 2
@@ -48,7 +62,14 @@ VOID MisuseFree(PVOID Block);
 /** An MDL for a buffer, not locked; $mdl. IoFreeMdl gives it back. */
 PMDL MisuseMdl(PVOID Buffer, ULONG Length);
 
-/** A locked MDL of the program's memory, written to by the device, mapped if wanted; $mdl, $va. */
+/** A locked MDL of the program's memory, written to by the device, mapped if wanted; $mdl, $va, $pfn, $pfn2. */
 PMDL MisuseLocked(MISUSE_CONTEXT *Context, BOOLEAN Map);
+/** Runs a routine in a system thread and waits for the end of it. */
+VOID MisuseRunThread(PKSTART_ROUTINE Routine, PVOID Context);
+
+/** Raises the IRQL and returns the old one. */
+KIRQL MisuseRaise(KIRQL Irql);
+#define MISUSE_HIGH 5 /* above DISPATCH_LEVEL, of no device */
+
 /** The end of such an MDL: unlocked (which unmaps) and freed. */
 VOID MisuseUnlock(PMDL Mdl);

@@ -15,11 +15,15 @@ static inline BOOLEAN KiFromUser(const KTRAP_FRAME *Frame)
     return (Frame->Cs & 3) != 0;
 }
 
-/* D1 if a driver did it, A if the kernel itself. */
+/*
+ * D1 if a driver did it, C5 if the pool's lists led there, A if the kernel did it otherwise. A jump to nowhere leaves
+ * no other address than the one that is not there; it was a driver's, as the kernel jumps nowhere.
+ */
 static DECLSPEC_NORETURN VOID KiFaultAtHighIrql(PKTRAP_FRAME Frame, ULONG_PTR Access)
 {
-    BOOLEAN driver = !LdrIsKernelAddress((PVOID)Frame->Rip) && LdrFindModule((PVOID)Frame->Rip, NULL) != NULL;
-    ULONG code = driver ? 0xD1 : 0x0A;
+    BOOLEAN driver = !LdrIsKernelAddress((PVOID)Frame->Rip) &&
+                     (Access == 8 || LdrFindModule((PVOID)Frame->Rip, NULL) != NULL);
+    ULONG code = driver ? 0xD1 : MmOwnsPool() ? 0xC5 : 0x0A;
     ULONG_PTR irql = (Frame->Rflags & KI_EFLAGS_IF) ? KeGetCurrentIrql() : 0xFF;
     CONTEXT context;
 
