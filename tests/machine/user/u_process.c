@@ -107,7 +107,8 @@ static void TestHandles(void)
     CHECK_EQUAL(Finish(&child), 32);
     CHECK_EQUAL(WaitForSingleObject(event, 0), WAIT_TIMEOUT);
 
-    CHECK(Start("sleep", FALSE, 0, &child)); /* a handle put into a running child, and taken out again */
+    /* A handle put into a child, and taken out again. Suspended: running, the child could take the number for itself. */
+    CHECK(Start("sleep", FALSE, CREATE_SUSPENDED, &child));
     CHECK(DuplicateHandle(GetCurrentProcess(), event, child.hProcess, &theirs, 0, FALSE, DUPLICATE_SAME_ACCESS));
     CHECK(theirs != NULL);
     CHECK(DuplicateHandle(child.hProcess, theirs, GetCurrentProcess(), &back, 0, FALSE,
