@@ -379,6 +379,24 @@ NTSTATUS ShellChannelCreate(_In_ PSHELL_FILE File, _In_ const ISTHMUS_CHANNEL_CR
     return status;
 }
 
+/* Processors in turn. (KeQueryActiveProcessorCount is newer than some kernels that run this driver.) */
+static CCHAR ShellSourceProcessor(UINT32 Index)
+{
+    KAFFINITY active = KeQueryActiveProcessors();
+    UINT32 count = 0;
+    for (KAFFINITY rest = active; rest != 0; rest &= rest - 1)
+    {
+        count++;
+    }
+    UINT32 skip = Index % count;
+    CCHAR processor = 0;
+    while (!(active >> processor & 1) || skip-- != 0)
+    {
+        processor++;
+    }
+    return processor;
+}
+
 NTSTATUS ShellChannelSource(_In_ PSHELL_FILE File, _In_ const ISTHMUS_CHANNEL_SOURCE *Query)
 {
     LIST_ENTRY over;
@@ -422,7 +440,7 @@ NTSTATUS ShellChannelSource(_In_ PSHELL_FILE File, _In_ const ISTHMUS_CHANNEL_SO
             producer->Random = i;
             KeInitializeTimer(&producer->Timer);
             KeInitializeDpc(&producer->Dpc, ShellSourceDpc, producer);
-            KeSetTargetProcessorDpc(&producer->Dpc, (CCHAR)(i % KeQueryActiveProcessorCount(NULL)));
+            KeSetTargetProcessorDpc(&producer->Dpc, ShellSourceProcessor(i));
         }
         /* Not before all are set up: the last to finish counts them all. */
         for (UINT32 i = 0; i < Query->Producers; i++)
