@@ -47,7 +47,7 @@ machine_test(misuse.leftlock.unload STATUS 203 SAYS "STOP 0x000000CB.*DRIVER_LEF
 machine_test(misuse.leftlock.untracked OPTIONS --option notrack STATUS 203 SAYS "STOP 0x00000076.*PROCESS_HAS_LOCKED_PAGES" RUN leftlock.sys leftlock.exe exit)
 
 # The commands of isthmus.exe: each group is one start of the machine, judged by a script here.
-foreach(group usage service hold describe plain segments pictures advice)
+foreach(group usage service hold describe channel plain segments pictures advice)
     add_test(NAME kit.cli.${group} COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/kit/cli/commands.py ${group})
     set_tests_properties(kit.cli.${group} PROPERTIES TIMEOUT 330)
 endforeach()

@@ -36,7 +36,6 @@
 
 #include <windows.h>
 #include "isthmus_abi.h"
-#include "isthmus_ring.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -164,8 +163,9 @@ BOOL WINAPI IsthmusStatistics(HISTHMUS Isthmus, ISTHMUS_STATISTICS *Statistics);
 /* ---- Channels ------------------------------------------------------------------------------------------------ */
 
 /*
- * A stream of records between this process and the driver, through a ring in shared memory (isthmus_ring.h): reading and
- * writing take no system call; sleeping and waking do.
+ * A stream of records between this process and the driver, through a ring in shared memory: reading and writing take no
+ * system call; sleeping and waking do. The ring's own functions, and the names of what ISTHMUS_CHANNEL_STATE gives as
+ * Error, are in isthmus_ring.h, which none of this needs (and which wants -msse2 in a 32-bit program).
  *
  *     consumer (ISTHMUS_CHANNEL_TO_PROGRAM)              producer (ISTHMUS_CHANNEL_TO_DRIVER)
  *     for (;;)                                           while (more)

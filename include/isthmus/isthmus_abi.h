@@ -494,7 +494,7 @@ typedef struct ISTHMUS_CHANNEL_STATE
     UINT32 Flags;
     UINT32 State;   /* ISTHMUS_STATE_* */
     UINT32 Error;   /* why the driver gave up: ISTHMUS_RING_ERROR, 0 if it didn't */
-    UINT32 Crc32;   /* isthmus.sys, to the driver: over the data of all records so far */
+    UINT32 Crc32;   /* isthmus.sys: over the data of all records so far; of several producers, their sums XORed */
     UINT32 Busy;    /* isthmus.sys: 1 while it produces or consumes */
 } ISTHMUS_CHANNEL_STATE;
 ISTHMUS_ASSERT_SIZE(ISTHMUS_CHANNEL_STATE, 88);

@@ -16,7 +16,9 @@
 #define ISTHMUS_KERNEL_H
 
 #include "isthmus_abi.h"
+#ifdef _WIN64
 #include "isthmus_ring.h"
+#endif
 
 #ifdef __cplusplus
 extern "C" {
@@ -375,7 +377,11 @@ VOID IsthmusRequestQueryLast(_Inout_ PISTHMUS_SESSION Session, _In_ BOOLEAN Admi
  * or record by record with IsthmusChannelSend and IsthmusChannelReceive. An end has one user at a time, who sees to
  * that (a spin lock, a single DPC, a single thread); with ISTHMUS_CHANNEL_MANY any number produce at once, at
  * DISPATCH_LEVEL. A use is short: the end of the program's process waits for it.
+ *
+ * Not in 32-bit drivers: the ring reads its 64-bit positions in one piece, which takes an XMM register on 32-bit x86,
+ * and a 32-bit kernel doesn't keep the program's for it.
  */
+#ifdef _WIN64
 
 /**
  * Makes a channel, maps the program's side into the current process, and gives the session a hold on it.
@@ -451,6 +457,8 @@ VOID IsthmusChannelFinish(_In_ PISTHMUS_CHANNEL Channel);
 
 /** Fills in the state of the driver's end; Crc32 and Busy are left 0. IRQL <= DISPATCH_LEVEL. */
 VOID IsthmusChannelQuery(_In_ PISTHMUS_CHANNEL Channel, _Out_ ISTHMUS_CHANNEL_STATE *State);
+
+#endif /* _WIN64 */
 
 /* ---- Callers ------------------------------------------------------------------------------------------------- */
 

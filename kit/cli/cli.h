@@ -33,10 +33,15 @@ typedef struct OPTIONS
     const wchar_t *Kind;    /* --kind */
     const wchar_t *Request; /* --request */
     const wchar_t *Name;    /* --name */
+    const wchar_t *To;      /* --to */
     UINT64 Size;            /* --size, bytes; 0: not given */
+    UINT64 SizeMost;        /* the second number of a range, or the first again */
     UINT64 Offset;          /* --offset, bytes into the first page */
     UINT64 Parts;           /* --parts */
     UINT64 Pages;           /* --pages, per MDL */
+    UINT64 Records;         /* --records, per producer */
+    UINT64 Capacity;        /* --capacity, bytes */
+    UINT64 Producers;       /* --producers */
     UINT64 Seconds;         /* --for */
     BOOL Demo;
     BOOL ReadOnly;
@@ -44,12 +49,15 @@ typedef struct OPTIONS
     BOOL Json;
     BOOL Svg;
     BOOL All;
+    BOOL Overwrite;
+    BOOL Drop;
     BOOL HasSeconds;
     wchar_t **Words;        /* what isn't an option */
     int WordCount;
 } OPTIONS;
 
-typedef enum { OptionFlag, OptionText, OptionBytes, OptionCount } OPTION_KIND;
+/* OptionRange: bytes, MIN or MIN-MAX; its second number goes behind the first. */
+typedef enum { OptionFlag, OptionText, OptionBytes, OptionRange, OptionCount } OPTION_KIND;
 
 typedef struct OPTION
 {
@@ -120,12 +128,17 @@ BOOL StopDriver(void);
 BOOL RemoveDriver(void);
 HISTHMUS OpenSession(void);
 
-/* list.c, stat.c, hold.c, describe.c */
+/* hold.c: a session and a way to end (NULL after a message), and the wait for --for, Enter or Ctrl+C. */
+HISTHMUS BeginHold(void);
+BOOL Hold(const OPTIONS *Options);
+
+/* list.c, stat.c, hold.c, describe.c, channel.c */
 int CommandList(const OPTIONS *Options);
 int CommandStat(const OPTIONS *Options);
 int CommandShare(const OPTIONS *Options);
 int CommandAlloc(const OPTIONS *Options);
 int CommandDescribe(const OPTIONS *Options);
+int CommandChannel(const OPTIONS *Options);
 
 /* Calls Visit for each entry that the driver lists; FALSE with the error in GetLastError. */
 BOOL ForEachEntry(HISTHMUS Isthmus, DWORD What, void (*Visit)(const ISTHMUS_LIST_ENTRY *Entry, void *Context),
@@ -160,3 +173,4 @@ void DemoBuffered(DEMO *Demo);
 void DemoDirect(DEMO *Demo);
 void DemoNeither(DEMO *Demo);
 void DemoWhy(DEMO *Demo);
+void DemoChannel(DEMO *Demo);

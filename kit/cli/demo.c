@@ -20,7 +20,8 @@ static const struct
     {L"buffered", L"3", "3. Buffered I/O: the I/O manager copies", DemoBuffered},
     {L"direct", L"4", "4. Direct I/O: the I/O manager locks", DemoDirect},
     {L"neither", L"5", "5. Neither: the driver captures the caller's buffer itself", DemoNeither},
-    {L"why", L"6", "Why: one user address, seen from different contexts", DemoWhy},
+    {L"why", L"6", "6. Why: one user address, seen from different contexts", DemoWhy},
+    {L"channel", L"7", "7. A channel: records in a ring, without a call for each", DemoChannel},
 };
 
 #define WAY_COUNT ((int)(sizeof(Ways) / sizeof(Ways[0])))

@@ -84,6 +84,11 @@ static void PrintPages(const MODEL *Model, const SHOWN_MDL *Mdl)
     }
 }
 
+static UINT32 PartAccess(const SHOWN_MDL *Mdl)
+{
+    return Mdl->Writable ? ISTHMUS_ACCESS_ALL : ISTHMUS_ACCESS_READ;
+}
+
 static void PrintHead(const MODEL *Model)
 {
     if (Model->IsRequest)
@@ -111,7 +116,7 @@ static void PrintHead(const MODEL *Model)
             snprintf(what, sizeof(what), "view %llu", (unsigned long long)view->Id);
         }
         printf("  %-9s0x%016llx, %s, process %llu %s%s\n", what, (unsigned long long)view->Address,
-               AccessName(view->Access), (unsigned long long)view->ProcessId, view->Image,
+               ViewAccess(Model, view), (unsigned long long)view->ProcessId, view->Image,
                view->Own ? " (this one)" : "");
     }
 }
@@ -128,8 +133,14 @@ void DescribeAsText(const MODEL *Model)
     for (UINT32 i = 0; i < Model->MdlCount; i++)
     {
         const SHOWN_MDL *mdl = &Model->Mdls[i];
-        printf("\n%sMDL %u of %u%s  bytes %s to %s\n", Bold(), i + 1, Model->MdlCount, Plain(), Grouped(mdl->Offset),
+        printf("\n%sMDL %u of %u%s  bytes %s to %s", Bold(), i + 1, Model->MdlCount, Plain(), Grouped(mdl->Offset),
                Grouped(mdl->Offset + mdl->Mdl.ByteCount - 1));
+        if (mdl->Part != NULL)
+        {
+            printf(": %s, %s for this process%s", mdl->Part, AccessName(PartAccess(mdl)),
+                   mdl->Repeat < mdl->Mdl.Pages ? "; all pages twice in a row" : "");
+        }
+        printf("\n");
         PrintFixedPart(&mdl->Mdl);
         PrintPages(Model, mdl);
     }
@@ -207,6 +218,12 @@ static void JsonSegment(const MODEL *Model, const SHOWN_MDL *Mdl)
         JsonText("userAddress", NULL);
     }
     JsonBool("kernelView", Mdl->KernelView);
+    if (Mdl->Part != NULL)
+    {
+        JsonText("part", Mdl->Part);
+        JsonText("access", AccessName(PartAccess(Mdl)));
+        JsonNumber("repeatsFrom", Mdl->Repeat);
+    }
     if (Model->IsRequest && Model->Method == ISTHMUS_METHOD_BUFFERED)
     {
         JsonText("mdl", NULL);
@@ -263,7 +280,7 @@ static void JsonRegion(const MODEL *Model)
         JsonProcess(view->ProcessId, view->Image);
         JsonHex("address", view->Address);
         JsonNumber("bytes", view->Bytes);
-        JsonText("access", AccessName(view->Access));
+        JsonText("access", ViewAccess(Model, view));
         JsonBool("own", view->Own);
         JsonClose('}');
     }
@@ -315,13 +332,20 @@ static BOOL ParseMethod(const wchar_t *Name, UINT32 *Method)
     return FALSE;
 }
 
+static UINT64 SizeOf(const OPTIONS *Options, UINT32 Kind)
+{
+    return Options->Size != 0 ? Options->Size : Kind == ISTHMUS_KIND_CHANNEL ? 2 * 4096 : 3 * 4096;
+}
+
 /* What the options ask for; FALSE if they contradict each other, with the message printed. */
 static BOOL CheckOptions(const OPTIONS *Options, UINT32 *Kind, UINT32 *Method)
 {
     const char *wrong = NULL;
+    BOOL toDriver = Options->To != NULL && wcscmp(Options->To, L"driver") == 0;
     BOOL makes = Options->Kind != NULL || Options->Request != NULL || Options->Size != 0 || Options->Offset != 0;
-    UINT64 size = Options->Size != 0 ? Options->Size : 3 * 4096, parts = max(Options->Parts, 1);
+    UINT64 parts = max(Options->Parts, 1);
     *Kind = Options->Kind != NULL ? ParseKind(Options->Kind) : ISTHMUS_KIND_USER_BUFFER;
+    UINT64 size = SizeOf(Options, *Kind);
     *Method = ~0u;
     if (Options->WordCount != 0 && makes)
     {
@@ -333,7 +357,16 @@ static BOOL CheckOptions(const OPTIONS *Options, UINT32 *Kind, UINT32 *Method)
     }
     else if (*Kind == 0)
     {
-        wrong = "--kind is user, nonpaged, paged or pages";
+        wrong = "--kind is user, nonpaged, paged, pages or channel";
+    }
+    else if (Options->To != NULL &&
+             (*Kind != ISTHMUS_KIND_CHANNEL || (!toDriver && wcscmp(Options->To, L"program") != 0)))
+    {
+        wrong = "--to is program or driver, for --kind channel";
+    }
+    else if (*Kind == ISTHMUS_KIND_CHANNEL && (size < 4096 || (size & (size - 1)) != 0))
+    {
+        wrong = "the --size of a channel is a power of two from 4K";
     }
     else if (Options->Offset >= 4096 || (Options->Offset != 0 && *Kind != ISTHMUS_KIND_USER_BUFFER))
     {
@@ -371,10 +404,44 @@ static BOOL CheckOptions(const OPTIONS *Options, UINT32 *Kind, UINT32 *Method)
     return wrong == NULL;
 }
 
+typedef struct VIEW_SEARCH
+{
+    UINT64 Region;
+    UINT64 View;
+} VIEW_SEARCH;
+
+static void FindView(const ISTHMUS_LIST_ENTRY *Entry, void *Context)
+{
+    VIEW_SEARCH *search = Context;
+    if (Entry->Parent == search->Region)
+    {
+        search->View = Entry->Id;
+    }
+}
+
+/* A channel at rest. It ends with the session. */
+static BOOL MakeChannel(HISTHMUS Isthmus, const OPTIONS *Options, UINT64 *Region, UINT64 *View)
+{
+    VIEW_SEARCH search = {0, 0};
+    DWORD direction = Options->To != NULL && wcscmp(Options->To, L"driver") == 0 ? ISTHMUS_CHANNEL_TO_DRIVER
+                                                                                 : ISTHMUS_CHANNEL_TO_PROGRAM;
+    HISTHMUSCHANNEL channel =
+        IsthmusChannelOpen(Isthmus, direction, SizeOf(Options, ISTHMUS_KIND_CHANNEL), 0);
+    search.Region = IsthmusChannelId(channel);
+    if (channel == NULL || !ForEachEntry(Isthmus, ISTHMUS_LIST_VIEWS, FindView, &search))
+    {
+        ReportError("cannot make the channel", GetLastError());
+        return FALSE;
+    }
+    *Region = search.Region;
+    *View = search.View;
+    return TRUE;
+}
+
 /* Opens or makes the region; View is 0 for a buffer of this process, and where a view can't be had. */
 static BOOL FindRegion(HISTHMUS Isthmus, const OPTIONS *Options, UINT32 Kind, UINT64 *Region, UINT64 *View)
 {
-    UINT64 size = Options->Size != 0 ? Options->Size : 3 * 4096;
+    UINT64 size = SizeOf(Options, Kind);
     *View = 0;
     if (Options->WordCount == 1)
     {
@@ -389,6 +456,10 @@ static BOOL FindRegion(HISTHMUS Isthmus, const OPTIONS *Options, UINT32 Kind, UI
             *View = 0;
         }
         return TRUE;
+    }
+    if (Kind == ISTHMUS_KIND_CHANNEL)
+    {
+        return MakeChannel(Isthmus, Options, Region, View);
     }
     if (Kind != ISTHMUS_KIND_USER_BUFFER)
     {

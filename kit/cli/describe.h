@@ -20,6 +20,9 @@ typedef struct SHOWN_MDL
     UINT64 Offset;      /* of its first byte within the whole */
     UINT64 UserAddress; /* of its first byte in this process; 0 if it isn't there */
     BOOL KernelView;    /* the driver has, or had during the request, a mapping */
+    const char *Part;   /* of a channel: what the pages are for; else NULL */
+    BOOL Writable;      /* with Part: this process can write there (tried) */
+    UINT64 Repeat;      /* with Part: the pages from this one on are the first ones again; else all there are */
     SHOWN_PAGE *Pages;  /* in order, perhaps with a gap before the last */
     UINT64 PageCount;
 } SHOWN_MDL;
@@ -70,6 +73,8 @@ typedef struct MODEL
 BOOL GatherRegion(HISTHMUS Isthmus, UINT64 Region, UINT64 View, MODEL *Model);
 BOOL GatherRequest(const OPTIONS *Options, UINT32 Method, MODEL *Model);
 void FreeModel(MODEL *Model);
+UINT64 PageOnce(const SHOWN_MDL *Mdl, UINT64 Index); /* the page, or the one that it shows again */
+const char *ViewAccess(const MODEL *Model, const SHOWN_VIEW *View);
 
 /* The three forms. */
 void DescribeAsText(const MODEL *Model);

@@ -3,6 +3,7 @@
  * Gathers what describe shows.
  */
 #include "describe.h"
+#include "stream.h"
 
 #define PAGES_PER_CALL 1024
 
@@ -20,6 +21,17 @@ void FreeModel(MODEL *Model)
     free(Model->Mdls);
     free(Model->Views);
     ZeroMemory(Model, sizeof(*Model));
+}
+
+UINT64 PageOnce(const SHOWN_MDL *Mdl, UINT64 Index)
+{
+    return Mdl->Part != NULL && Index >= Mdl->Repeat ? Index - Mdl->Repeat : Index;
+}
+
+/* A channel's view has parts that are protected in different ways. */
+const char *ViewAccess(const MODEL *Model, const SHOWN_VIEW *View)
+{
+    return Model->Kind == ISTHMUS_KIND_CHANNEL ? "by part" : AccessName(View->Access);
 }
 
 /* Room for Total pages less what the limit leaves out: the middle. A single page isn't left out, it saves no room. */
@@ -92,6 +104,13 @@ static BOOL GatherSegment(HISTHMUS Isthmus, UINT64 Region, UINT64 View, UINT32 S
     Mdl->Offset = d.SegmentOffset;
     Mdl->UserAddress = d.UserAddress;
     Mdl->KernelView = (d.Flags & ISTHMUS_DESCRIPTION_KERNEL_VIEW) != 0;
+    Mdl->Repeat = d.Mdl.Pages;
+    if (d.Kind == ISTHMUS_KIND_CHANNEL && Segment < STREAM_PARTS)
+    {
+        Mdl->Part = StreamPartName((int)Segment);
+        Mdl->Writable = d.UserAddress != 0 && CanWrite((void *)(ULONG_PTR)(d.UserAddress + d.Mdl.ByteCount - 1));
+        Mdl->Repeat >>= Segment == STREAM_DATA;
+    }
     if (!MakePages(Mdl, d.Mdl.Pages, Model->PageLimit))
     {
         return FALSE;
@@ -183,7 +202,7 @@ BOOL GatherRegion(HISTHMUS Isthmus, UINT64 Region, UINT64 View, MODEL *Model)
         return FALSE;
     }
     Model->MdlCount = d.Segments;
-    Model->PageLimit = d.Segments > 1 ? Model->ChainLimit : Model->PageLimit;
+    Model->PageLimit = d.Segments > 1 && d.Kind != ISTHMUS_KIND_CHANNEL ? Model->ChainLimit : Model->PageLimit;
     for (UINT32 i = 0; i < Model->MdlCount; i++)
     {
         if (!GatherSegment(Isthmus, Region, View, i, Model, &Model->Mdls[i]))

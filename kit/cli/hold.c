@@ -29,7 +29,7 @@ static DWORD WINAPI WaitForEnter(void *Nothing)
 }
 
 /* Holds until Enter, Ctrl+C or the time asked for. FALSE if that can't be waited for; a message was printed. */
-static BOOL Hold(const OPTIONS *Options)
+BOOL Hold(const OPTIONS *Options)
 {
     fflush(stdout);
     if (Options->HasSeconds)
@@ -54,7 +54,7 @@ static BOOL Hold(const OPTIONS *Options)
 }
 
 /* A session and a way to end; NULL after a message. */
-static HISTHMUS Begin(void)
+HISTHMUS BeginHold(void)
 {
     Ended = CreateEventW(NULL, TRUE, FALSE, NULL);
     if (Ended == NULL || !SetConsoleCtrlHandler(OnControl, TRUE))
@@ -194,7 +194,7 @@ int CommandShare(const OPTIONS *Options)
     BOOL done = FALSE;
     if (path == NULL || ReadWholeFile(path, buffer, &length) != NULL)
     {
-        HISTHMUS isthmus = Begin();
+        HISTHMUS isthmus = BeginHold();
         done = isthmus != NULL && ShareAndHold(isthmus, Options, buffer, length);
         if (isthmus != NULL)
         {
@@ -211,6 +211,7 @@ UINT32 ParseKind(const wchar_t *Name)
            : wcscmp(Name, L"nonpaged") == 0 ? ISTHMUS_KIND_NONPAGED_POOL
            : wcscmp(Name, L"paged") == 0    ? ISTHMUS_KIND_PAGED_POOL
            : wcscmp(Name, L"pages") == 0    ? ISTHMUS_KIND_PAGES
+           : wcscmp(Name, L"channel") == 0  ? ISTHMUS_KIND_CHANNEL
                                             : 0;
 }
 
@@ -250,12 +251,12 @@ static BOOL AllocAndHold(HISTHMUS Isthmus, const OPTIONS *Options, UINT32 Kind, 
 int CommandAlloc(const OPTIONS *Options)
 {
     UINT32 kind = Options->Kind != NULL ? ParseKind(Options->Kind) : ISTHMUS_KIND_PAGED_POOL;
-    if (kind == 0 || kind == ISTHMUS_KIND_USER_BUFFER)
+    if (kind == 0 || kind == ISTHMUS_KIND_USER_BUFFER || kind == ISTHMUS_KIND_CHANNEL)
     {
         fprintf(stderr, "isthmus: the driver allocates nonpaged, paged or pages, not \"%s\".\n", Utf8(Options->Kind));
         return EXIT_USAGE;
     }
-    HISTHMUS isthmus = Begin();
+    HISTHMUS isthmus = BeginHold();
     BOOL done = isthmus != NULL && AllocAndHold(isthmus, Options, kind, Options->Size != 0 ? Options->Size : 3 * 4096);
     if (isthmus != NULL)
     {

@@ -76,6 +76,12 @@ static const char *ImageOrDash(UINT64 ProcessId)
     return name != NULL ? Visible(name) : "-";
 }
 
+/* A channel's view has parts that are protected in different ways. */
+static const char *ViewAccessName(const ISTHMUS_LIST_ENTRY *Entry)
+{
+    return Entry->Kind == ISTHMUS_KIND_CHANNEL ? "by part" : AccessName(Entry->Access);
+}
+
 /* ---- As a table ---- */
 
 static void PrintSession(const ISTHMUS_LIST_ENTRY *e, void *Count)
@@ -98,7 +104,7 @@ static void PrintView(const ISTHMUS_LIST_ENTRY *e, void *Count)
     ++*(int *)Count;
     printf("  %6llu  %7llu  %-20s  %6llu  %7llu  %-10s  %15s  0x%016llx  %s\n", (unsigned long long)e->Id,
            (unsigned long long)e->ProcessId, ImageOrDash(e->ProcessId), (unsigned long long)e->Parent,
-           (unsigned long long)e->Session, AccessName(e->Access), Grouped(e->Length), (unsigned long long)e->Address,
+           (unsigned long long)e->Session, ViewAccessName(e), Grouped(e->Length), (unsigned long long)e->Address,
            StateName(e->State));
 }
 
@@ -146,7 +152,7 @@ static void JsonView(const ISTHMUS_LIST_ENTRY *e, void *Count)
     JsonProcess(e->ProcessId);
     JsonNumber("region", e->Parent);
     JsonNumber("session", e->Session);
-    JsonText("access", AccessName(e->Access));
+    JsonText("access", ViewAccessName(e));
     JsonNumber("bytes", e->Length);
     JsonHex("address", e->Address);
     JsonText("state", StateName(e->State));

@@ -42,7 +42,8 @@ static const OPTION AllocOptions[] = {
 };
 static const OPTION ListOptions[] = {OPTION_JSON};
 static const OPTION DescribeOptions[] = {
-    WORD(L"--kind", "KIND", Kind, "a new region: user, nonpaged, paged or pages (default user)"),
+    WORD(L"--kind", "KIND", Kind, "a new region: user, nonpaged, paged, pages or channel (default user)"),
+    WORD(L"--to", "SIDE", To, "of a new channel: program (default) or driver"),
     WORD(L"--request", "METHOD", Request, "a request: buffered, in-direct, out-direct or neither"),
     BYTES(L"--size", Size, "of the new region or of each part of the request (default 12288)"),
     BYTES(L"--offset", Offset, "start a buffer of this process that far into its first page"),
@@ -51,6 +52,16 @@ static const OPTION DescribeOptions[] = {
     FLAG(L"--all", All, "show all pages"),
     OPTION_JSON,
     FLAG(L"--svg", Svg, "print a picture (SVG)"),
+};
+static const OPTION ChannelOptions[] = {
+    WORD(L"--to", "SIDE", To, "program, driver or both at once (default both)"),
+    COUNT(L"--records", "N", Records, "records of each producer (default 10000)"),
+    {L"--size", "MIN[-MAX]", OptionRange, offsetof(OPTIONS, Size), "bytes of a record's data (default 16-1K)"},
+    BYTES(L"--capacity", Capacity, "of the ring, a power of two from 4K to 512M (default 64K)"),
+    COUNT(L"--producers", "N", Producers, "producers in the driver, at once (1 to 8, default 1)"),
+    FLAG(L"--overwrite", Overwrite, "the driver overwrites the oldest records; read when it has written all"),
+    FLAG(L"--drop", Drop, "the driver drops records that find no room; read when it is done"),
+    COUNT(L"--for", "SECONDS", Seconds, "keep the channels that long afterwards, for a look with list"),
 };
 static const OPTION StatOptions[] = {OPTION_JSON};
 
@@ -84,10 +95,10 @@ static int CommandRemove(const OPTIONS *Options)
 #define OPTIONS_OF(Table) Table, (int)(sizeof(Table) / sizeof(Table[0]))
 
 static const COMMAND Commands[] = {
-    {L"demo", "[WAY...]", 6, "share a file's bytes in every way, with proofs",
+    {L"demo", "[WAY...]", 7, "share a file's bytes in every way, with proofs",
      "Runs the ways to share memory between a driver and a program on the bytes of a file, and proves each:\n"
      "the driver's checksum over its own view equals the program's, changes are seen without a call, frames\n"
-     "are the same. Ways: user, kernel, buffered, direct, neither, why; or 1 to 6; all of them without a name.\n"
+     "are the same. Ways: user, kernel, buffered, direct, neither, why, channel; or 1 to 7; all without a name.\n"
      "Installs and starts the driver if it isn't running, and then stops and removes it at the end.\n",
      OPTIONS_OF(DemoOptions), CommandDemo},
     {L"install", "", 0, "register the driver as a service",
@@ -106,6 +117,12 @@ static const COMMAND Commands[] = {
      "Has the driver allocate whole zeroed pages and maps them into this process. Prints the region's id and the\n"
      "address, and holds both until Enter, Ctrl+C or the end of standard input.\n",
      OPTIONS_OF(AllocOptions), CommandAlloc},
+    {L"channel", "", 0, "stream records between driver and program, with evidence",
+     "Opens channels, streams records through them, and shows what both sides say: records, bytes and checksums,\n"
+     "records given up, times a side found the ring full or empty (stalls) and woke the other, what this program\n"
+     "may do to each page (tried), and the frames of the data, which is mapped twice in a row. To the program the\n"
+     "driver makes the records, in DPCs; to the driver this program does. Fails if the sides disagree.\n",
+     OPTIONS_OF(ChannelOptions), CommandChannel},
     {L"list", "[sessions | regions | views]", 1, "show who holds what",
      "Lists sessions, regions and views with the processes that hold them. Others' entries are shown to\n"
      "administrators.\n",

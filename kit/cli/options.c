@@ -55,6 +55,21 @@ static BOOL ParseNumber(const wchar_t *Text, BOOL Suffix, UINT64 *Value)
     return TRUE;
 }
 
+/* One number, or two with a hyphen between them. */
+static BOOL ParseRange(const wchar_t *Text, UINT64 Range[2])
+{
+    wchar_t first[32];
+    const wchar_t *hyphen = wcschr(Text, L'-');
+    size_t length = hyphen != NULL ? (size_t)(hyphen - Text) : wcslen(Text);
+    if (length >= sizeof(first) / sizeof(first[0]))
+    {
+        return FALSE;
+    }
+    wmemcpy(first, Text, length);
+    first[length] = 0;
+    return ParseNumber(first, TRUE, &Range[0]) && ParseNumber(hyphen != NULL ? hyphen + 1 : first, TRUE, &Range[1]);
+}
+
 static const OPTION *FindOption(const COMMAND *Command, const wchar_t *Name, size_t Length)
 {
     for (int i = 0; i < Command->OptionCount; i++)
@@ -74,11 +89,14 @@ static BOOL SetOption(const COMMAND *Command, const OPTION *Option, const wchar_
         *(const wchar_t **)Field(Options, Option) = Value;
         return TRUE;
     }
-    if (!ParseNumber(Value, Option->Kind == OptionBytes, Field(Options, Option)))
+    if (Option->Kind == OptionRange ? !ParseRange(Value, Field(Options, Option))
+                                    : !ParseNumber(Value, Option->Kind == OptionBytes, Field(Options, Option)))
     {
         fprintf(stderr, "isthmus: %s wants %s, not \"%s\"; see isthmus help %s.\n", Utf8(Option->Name),
-                Option->Kind == OptionBytes ? "a number of bytes like 8192, 0x2000 or 8K" : "a number", Utf8(Value),
-                Utf8(Command->Name));
+                Option->Kind == OptionBytes   ? "a number of bytes like 8192, 0x2000 or 8K"
+                : Option->Kind == OptionRange ? "bytes like 64, or a range like 16-1K"
+                                              : "a number",
+                Utf8(Value), Utf8(Command->Name));
         return FALSE;
     }
     if (Option->Field == offsetof(OPTIONS, Seconds))

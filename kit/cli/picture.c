@@ -162,33 +162,15 @@ static BOOL FindFrame(const PICTURE *Picture, UINT64 Pfn, int *Y)
 
 /* ---- Pages ---- */
 
-/* One page: the box, and in it the part that belongs to the region. Prefix: "", or which MDL's page it is. */
-static void DrawPage(const SHOWN_MDL *Mdl, const SHOWN_PAGE *Page, const char *Prefix, int X, int Width, int Y, int Hue)
+/* A page that shows another one again has that one's colour. */
+int HueOf(const SHOWN_MDL *Mdl, UINT64 Which, int FirstHue)
 {
-    char class[16];
-    UINT64 end = (UINT64)Mdl->Mdl.ByteOffset + Mdl->Mdl.ByteCount; /* from the first page's start */
-    UINT64 start = Page->Index << 12;
-    unsigned from = Page->Index == 0 ? Mdl->Mdl.ByteOffset : 0;
-    unsigned to = end - start < 4096 ? (unsigned)(end - start) : 4096;
-    int left = (int)(from * (unsigned)Width / 4096), right = (int)(to * (unsigned)Width / 4096);
-    SvgBox(X, Y, Width, ROW_HEIGHT, "page");
-    snprintf(class, sizeof(class), "share h%d", Hue);
-    SvgBox(X + left, Y, max(right - left, 2), ROW_HEIGHT, class);
-    if (from != 0 || to != 4096)
+    UINT64 once = PageOnce(Mdl, Mdl->Pages[Which].Index), first = 0;
+    while (first < Which && Mdl->Pages[first].Index != once)
     {
-        SvgText(X + Width / 2, Y + 17, TextMiddle, "", "%spage %s, %s0x%X to 0x%X", Prefix,
-                Grouped(Page->Index), Prefix[0] == 0 ? "bytes " : "", from, to - 1);
+        first++;
     }
-    else
-    {
-        SvgText(X + Width / 2, Y + 17, TextMiddle, "", "%spage %s", Prefix, Grouped(Page->Index));
-    }
-}
-
-static void DrawDots(int X, int Width, int Y, const char *Format, UINT64 Count)
-{
-    SvgRule(X + 14, Y + 4, X + 14, Y + ROW_HEIGHT - 4, "dots");
-    SvgText(X + Width / 2, Y + 17, TextMiddle, "muted", Format, Grouped(Count));
+    return (FirstHue + (int)first) % HUES;
 }
 
 /* Where a column's wires leave, and which frame a page has there. */
@@ -201,6 +183,55 @@ typedef struct SIDE
     UINT64 Address;     /* user: of the MDL's first page; 0: not shown */
     const char *Prefix; /* before "page 0" */
 } SIDE;
+
+/* "page 2"; of a channel what the page is for and, on the user's side, what the process may do. */
+static void LabelPage(const SIDE *Side, const SHOWN_MDL *Mdl, UINT64 Index, char *Text, size_t Room)
+{
+    UINT64 once = PageOnce(Mdl, Index);
+    const char *access = Side->Kernel ? "" : Mdl->Writable ? ", writable" : ", read-only";
+    if (Mdl->Part == NULL)
+    {
+        snprintf(Text, Room, "%spage %s", Side->Prefix, Grouped(Index));
+    }
+    else if (Mdl->Mdl.Pages == 1)
+    {
+        snprintf(Text, Room, "%s%s", Mdl->Part, access);
+    }
+    else
+    {
+        snprintf(Text, Room, "%s page %s%s%s", Mdl->Part, Grouped(once), once != Index ? " again" : "", access);
+    }
+}
+
+/* One page: the box, and in it the part that belongs to the region. */
+static void DrawPage(const SIDE *Side, const SHOWN_MDL *Mdl, const SHOWN_PAGE *Page, int Y, int Hue)
+{
+    char class[16], label[80];
+    UINT64 end = (UINT64)Mdl->Mdl.ByteOffset + Mdl->Mdl.ByteCount; /* from the first page's start */
+    UINT64 start = Page->Index << 12;
+    unsigned from = Page->Index == 0 ? Mdl->Mdl.ByteOffset : 0;
+    unsigned to = end - start < 4096 ? (unsigned)(end - start) : 4096;
+    int left = (int)(from * (unsigned)Side->Width / 4096), right = (int)(to * (unsigned)Side->Width / 4096);
+    SvgBox(Side->X, Y, Side->Width, ROW_HEIGHT, "page");
+    snprintf(class, sizeof(class), "share h%d", Hue);
+    SvgBox(Side->X + left, Y, max(right - left, 2), ROW_HEIGHT, class);
+    LabelPage(Side, Mdl, Page->Index, label, sizeof(label));
+    if (from != 0 || to != 4096)
+    {
+        SvgText(Side->X + Side->Width / 2, Y + 17, TextMiddle, "", "%s, %s0x%X to 0x%X", label,
+                Side->Prefix[0] == 0 ? "bytes " : "", from, to - 1);
+    }
+    else
+    {
+        SvgText(Side->X + Side->Width / 2, Y + 17, TextMiddle, "", "%s", label);
+    }
+}
+
+static void DrawDots(int X, int Width, int Y, const char *Format, UINT64 Count)
+{
+    SvgRule(X + 14, Y + 4, X + 14, Y + ROW_HEIGHT - 4, "dots");
+    SvgText(X + Width / 2, Y + 17, TextMiddle, "muted", Format, Grouped(Count));
+}
 
 static void DrawWire(const PICTURE *Picture, const SIDE *Side, const SHOWN_PAGE *Page, int Y, int Hue)
 {
@@ -228,14 +259,14 @@ static int DrawPages(const PICTURE *Picture, const SIDE *Side, const SHOWN_MDL *
     for (UINT64 i = 0; i < Mdl->PageCount; i++)
     {
         const SHOWN_PAGE *page = &Mdl->Pages[i];
-        int hue = (FirstHue + (int)i) % HUES;
+        int hue = HueOf(Mdl, i, FirstHue);
         if (page->Index != next)
         {
             DrawDots(Side->X, Side->Width, Y, "%s more pages", page->Index - next);
             Y += ROW_HEIGHT;
         }
         next = page->Index + 1;
-        DrawPage(Mdl, page, Side->Prefix, Side->X, Side->Width, Y, hue);
+        DrawPage(Side, Mdl, page, Y, hue);
         if (Side->Kernel)
         {
             SvgText(Side->X + Side->Width + 10, Y + 17, TextStart, "mono muted", "+ 0x%llx",
@@ -266,7 +297,7 @@ static int DrawView(const PICTURE *Picture, const SHOWN_VIEW *View, int Y)
     if (View->Id != 0)
     {
         SvgText(USER_X, Y + 31, TextStart, "muted", "view %llu, %s", (unsigned long long)View->Id,
-                AccessName(View->Access));
+                ViewAccess(model, View));
     }
     else
     {

@@ -12,6 +12,7 @@
 #define FLAGS_W    376
 #define ARRAY_X    900
 #define ARRAY_W    188
+#define FIELD_VALUE 256 /* behind the longest name, AllocationProcessorNumber */
 #define FIELDS     10
 
 static const char *const Meanings[16] = {
@@ -73,8 +74,8 @@ static void DrawField(int Row, int Y, unsigned Offset, const char *Name, const c
     int y = Y + Row * ROW_HEIGHT;
     SvgBox(LEFT, y, FIELDS_W, ROW_HEIGHT, "cell");
     SvgText(LEFT + 10, y + 15, TextStart, "mono muted", "0x%02X", Offset);
-    SvgText(LEFT + 56, y + 15, TextStart, "strong", "%s", Name);
-    SvgText(LEFT + 250, y + 15, TextStart, "mono", "%s", value);
+    SvgText(LEFT + 46, y + 15, TextStart, "strong", "%s", Name);
+    SvgText(LEFT + FIELD_VALUE, y + 15, TextStart, "mono", "%s", value);
 }
 
 static void DrawFields(const ISTHMUS_MDL *Mdl, UINT32 Which, int Y)
@@ -150,7 +151,7 @@ static void DrawArray(const MODEL *Model, const SHOWN_MDL *Mdl, int Y, int First
         }
         next = page->Index + 1;
         int y = Y + row * ROW_HEIGHT;
-        snprintf(class, sizeof(class), "h%d", (FirstHue + (int)i) % HUES);
+        snprintf(class, sizeof(class), "h%d", HueOf(Mdl, i, FirstHue));
         SvgBox(ARRAY_X, y, 5, ROW_HEIGHT, class);
         SvgBox(ARRAY_X, y, ARRAY_W, ROW_HEIGHT, "cell");
         SvgText(ARRAY_X + 14, y + 15, TextStart, "mono muted", "0x%llX", 0x30 + 8 * (unsigned long long)page->Index);
@@ -170,7 +171,12 @@ static void DrawArray(const MODEL *Model, const SHOWN_MDL *Mdl, int Y, int First
 void DrawMdlPanel(const MODEL *Model, UINT32 Which, int Y, int FirstHue, int NextY)
 {
     const SHOWN_MDL *mdl = &Model->Mdls[Which];
-    if (Model->MdlCount > 1)
+    if (mdl->Part != NULL)
+    {
+        SvgText(LEFT, Y + 16, TextStart, "head", "MDL %u of %u: %s%s", Which + 1, Model->MdlCount, mdl->Part,
+                mdl->Repeat < mdl->Mdl.Pages ? ", all pages listed twice" : "");
+    }
+    else if (Model->MdlCount > 1)
     {
         SvgText(LEFT, Y + 16, TextStart, "head", "MDL %u of %u", Which + 1, Model->MdlCount);
     }

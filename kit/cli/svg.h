@@ -19,6 +19,9 @@ void SvgRule(int X1, int Y1, int X2, int Y2, const char *Class);
 void SvgWire(int X1, int Y1, int X2, int Y2, int Hue, BOOL Dashed); /* a curve between two columns */
 void SvgArrow(int X1, int Y1, int X2, int Y2, int Bend);            /* right, down or up at Bend, back or on */
 
+/* picture.c */
+int HueOf(const SHOWN_MDL *Mdl, UINT64 Which, int FirstHue); /* of a shown page */
+
 /* picture_mdl.c */
 int MdlPanelHeight(const SHOWN_MDL *Mdl);
 void DrawMdlPanel(const MODEL *Model, UINT32 Which, int Y, int FirstHue, int NextY);

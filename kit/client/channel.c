@@ -6,6 +6,7 @@
  * its heap. A producer learns from Reserve how much room the program wants, for the wait that follows.
  */
 #include "client.h"
+#include <isthmus/isthmus_ring.h>
 
 #define SPIN_ROUNDS 4000 /* at most, before sleeping; about what a sleep and a wake-up cost */
 

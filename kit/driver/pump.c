@@ -24,6 +24,7 @@ typedef struct _SHELL_PRODUCER
     UINT64 Sequence;
     UINT32 Index;
     UINT32 Random;
+    volatile LONG Crc; /* over the data of the records it committed */
 } SHELL_PRODUCER, *PSHELL_PRODUCER;
 
 typedef struct _SHELL_PUMP
@@ -108,37 +109,36 @@ static VOID ShellSourceFill(PSHELL_PRODUCER Producer, PVOID Data, UINT32 Length)
     }
 }
 
-/* One record, committed but not shown. DISPATCH_LEVEL, within a use. */
+/* One record, committed but not shown. DISPATCH_LEVEL, within a use. The program can only read the data: a sum is true. */
 static ISTHMUS_RING_RESULT ShellSourceWrite(PSHELL_PRODUCER Producer, UINT32 Length)
 {
     ISTHMUS_RING_MANY_PRODUCERS *many = IsthmusChannelManyProducers(Producer->Pump->Channel);
     ISTHMUS_RING_PRODUCER *one = IsthmusChannelProducer(Producer->Pump->Channel);
-    ISTHMUS_RING_RESULT result;
-    if (many != NULL)
-    {
-        ISTHMUS_RING_SLOT slot;
-        result = IsthmusRingManyReserve(many, Length, &slot);
-        if (result == IsthmusRingOk)
-        {
-            ShellSourceFill(Producer, slot.Data, Length);
-            result = IsthmusRingManyCommit(many, &slot, Length);
-        }
-        else if (result == IsthmusRingFull && Producer->Pump->Query.Drop)
-        {
-            IsthmusRingManyDropped(many, 1);
-        }
-        return result;
-    }
-    PVOID data;
-    result = IsthmusRingReserve(one, Length, &data);
+    ISTHMUS_RING_SLOT slot;
+    PVOID data = NULL;
+    ISTHMUS_RING_RESULT result =
+        many != NULL ? IsthmusRingManyReserve(many, Length, &slot) : IsthmusRingReserve(one, Length, &data);
     if (result == IsthmusRingOk)
     {
+        data = many != NULL ? slot.Data : data;
         ShellSourceFill(Producer, data, Length);
-        result = IsthmusRingCommit(one, Length);
+        UINT32 crc = IsthmusCrc32((UINT32)Producer->Crc, data, Length);
+        result = many != NULL ? IsthmusRingManyCommit(many, &slot, Length) : IsthmusRingCommit(one, Length);
+        if (result == IsthmusRingOk)
+        {
+            InterlockedExchange(&Producer->Crc, (LONG)crc);
+        }
     }
     else if (result == IsthmusRingFull && Producer->Pump->Query.Drop)
     {
-        IsthmusRingDropped(one, 1);
+        if (many != NULL)
+        {
+            IsthmusRingManyDropped(many, 1);
+        }
+        else
+        {
+            IsthmusRingDropped(one, 1);
+        }
     }
     return result;
 }
@@ -472,6 +472,10 @@ NTSTATUS ShellChannelState(_In_ PSHELL_FILE File, _In_ UINT64 Id, _Out_ ISTHMUS_
     {
         State->Busy = KeReadStateEvent(&pump->Done) == 0;
         State->Crc32 = (UINT32)pump->Crc;
+        for (UINT32 i = 0; i < pump->Query.Producers; i++) /* none of a sink */
+        {
+            State->Crc32 ^= (UINT32)pump->Producers[i].Crc;
+        }
     }
     ExReleaseFastMutex(&File->PumpLock);
     IsthmusChannelDereference(channel);

@@ -190,6 +190,7 @@ static NTSTATUS IstSegmentDouble(PIST_SEGMENT Segment)
     Segment->Single = single;
     RtlCopyMemory(MmGetMdlPfnArray(Segment->Mdl), MmGetMdlPfnArray(single), pages * sizeof(PFN_NUMBER));
     RtlCopyMemory(MmGetMdlPfnArray(Segment->Mdl) + pages, MmGetMdlPfnArray(single), pages * sizeof(PFN_NUMBER));
+    Segment->Mdl->Process = NULL; /* undefined until a lock sets it; of pool it is nobody's */
     Segment->Mdl->MdlFlags |= MDL_PAGES_LOCKED;
     return IstSegmentMapKernel(Segment, FALSE);
 }

@@ -4,6 +4,7 @@
  * waiting, ends of stream, and processes that die in the middle.
  */
 #include "check.h"
+#include <isthmus/isthmus_ring.h>
 
 #define PAGE 4096
 

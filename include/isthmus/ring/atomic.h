@@ -30,6 +30,9 @@
 #endif
 
 #if defined(__i386__) || defined(_M_IX86)
+#if defined(_NTDDK_) || defined(_NTIFS_) || defined(_WDMDDK_) || defined(_NTDDK_INCLUDED_)
+#error "isthmus_ring.h isn't for 32-bit x86 drivers: their kernel doesn't save the XMM registers that the ring uses."
+#endif
 #if !IST_RING_MSVC && !defined(__SSE2__)
 #error "isthmus_ring.h on 32-bit x86 needs SSE2 (-msse2): 64-bit positions are read in one piece."
 #endif

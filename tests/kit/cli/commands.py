@@ -13,7 +13,7 @@ import machine
 
 with open(os.path.join(machine.ROOT, "docs", "describe.schema.json"), encoding="utf-8") as file:
     SCHEMA = json.load(file)
-COMMANDS = "demo install start stop remove share alloc list describe stat version help".split()
+COMMANDS = "demo install start stop remove share alloc channel list describe stat version help".split()
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -80,7 +80,7 @@ class Usage(Group):
             ("describe --size 0", "must be at least 1"),
             ("describe --size -1", "--size wants"),
             ("describe --parts 2K --request in-direct", "--parts wants a number"),
-            ("describe --kind fish", "--kind is user, nonpaged, paged or pages"),
+            ("describe --kind fish", "--kind is user, nonpaged, paged, pages or channel"),
             ("describe name --size 1", "a NAME says which region"),
             ("describe --json --svg", "different forms"),
             ("describe --request by-hand", "--request is"),
@@ -90,6 +90,24 @@ class Usage(Group):
             ("describe --kind pages --offset 1", "for buffers of this process"),
             ("describe --all --pages 1", "contradict"),
             ("describe --pages 0", "at least 1"),
+            ("describe --to driver", "--to is program or driver, for --kind channel"),
+            ("describe --kind channel --to both", "--to is program or driver, for --kind channel"),
+            ("describe --kind channel --size 12K", "a power of two from 4K"),
+            ("channel now", "channel takes no \"now\""),
+            ("channel --to nobody", "--to is program, driver or both"),
+            ("channel --size 16-", "--size wants bytes like 64, or a range like 16-1K, not \"16-\""),
+            ("channel --size 1-2-3", "--size wants bytes like 64"),
+            ("channel --size 64-32", "--size is MIN or MIN-MAX, up to 64K"),
+            ("channel --size 16-65K --capacity 1M", "--size is MIN or MIN-MAX, up to 64K"),
+            ("channel --size 15", "--size is 16 or more to the program"),
+            ("channel --size 4089 --capacity 4K", "8 bytes less than the --capacity"),
+            ("channel --capacity 12K", "--capacity is a power of two from 4K to 512M"),
+            ("channel --capacity 1G", "--capacity is a power of two from 4K to 512M"),
+            ("channel --records 0", "must be at least 1"),
+            ("channel --producers 9", "--producers is at most 8"),
+            ("channel --to driver --drop", "are for streams to the program"),
+            ("channel --overwrite --producers 2", "--overwrite is for one producer"),
+            ("channel --overwrite --drop", "--overwrite is for one producer"),
             ("share", "wants a file or --size"),
             ("share file --size 1", "wants a file or --size"),
             ("share --size 1 --offset 4096", "below 4096"),
@@ -286,6 +304,94 @@ class Describe(Group):
         self.done()
 
 
+class Channel(Group):
+    """Streams, and how a channel is listed and described."""
+
+    def table(self, text):
+        """{"to the program": {"records": ("10,000", "10,000"), ...}, ...}; under "pages" what may be written."""
+        tables = {}
+        for part in re.split(r"^(?=to the )", text, flags=re.M)[1:]:
+            rows = {m[1].strip(): (m[2], m[3]) for m in re.finditer(r"^  ([\w -]{16}) *(\S+) +(\S+)$", part, re.M)}
+            rows["pages"] = dict(re.findall(r"^  (\w[\w' ]{14}[\w ]) *0x[0-9a-f]{16}  (\S+)", part, re.M))
+            rows["pages"] = {name.strip(): access for name, access in rows["pages"].items()}
+            tables[re.match(r"to the \w+", part)[0]] = rows
+        return tables
+
+    def check(self, rows, produces, records=None, overwritten=False):
+        """What must hold of any stream; returns the driver's records and this program's."""
+        if not overwritten:
+            for name in ("records", "bytes", "CRC-32"):
+                self.assertEqual(*rows[name], name)
+        may = {True: "writable", False: "read-only"}
+        self.assertEqual(rows["pages"], {"description": "read-only", "producer's page": may[produces],
+                                         "consumer's page": may[not produces], "data": may[produces]})
+        driver, program = (int(n.replace(",", "")) for n in rows["records"])
+        if records:
+            self.assertEqual(program, records)
+        return driver, program
+
+    def test(self):
+        self.run_steps("start a isthmus channel --for 600", "run isthmus list --json", "run isthmus list", "kill a",
+                       "run isthmus channel", "run isthmus channel --to program --producers 4 --records 2000 --size 16-64",
+                       "run isthmus channel --to program --overwrite --capacity 16K --records 3000",
+                       "run isthmus channel --to program --drop --capacity 4K --records 3000 --size 100",
+                       "run isthmus channel --to driver --records 3 --size 4088 --capacity 4K",
+                       "user isthmus channel --records 100", "run isthmus describe --kind channel",
+                       "run isthmus describe --kind channel --to driver --size 16K --json",
+                       "run isthmus describe --kind channel --json", "user isthmus describe --kind channel --json",
+                       "run isthmus describe --kind channel --svg", "run isthmus demo channel --file steps.txt",
+                       "run isthmus demo 7 --file steps.txt", "run isthmus stat --json")
+        listed = self.next_json()
+        self.assertEqual([(r["kind"], r["bytes"], r["name"]) for r in listed["regions"]],
+                         [("channel", 3 * 4096 + 65536, None)] * 2)
+        self.assertEqual([(v["access"], v["bytes"]) for v in listed["views"]], [("by part", 3 * 4096 + 2 * 65536)] * 2)
+        self.next(0, r"channel +read-write +77,824 +2  live")
+        step = self.next(77)
+        self.assertEqual(list(self.table(step.stdout)), ["to the program", "to the driver"])
+
+        both = self.table(self.next(0).stdout)
+        self.check(both["to the program"], False, 10000)
+        self.check(both["to the driver"], True, 10000)
+        self.check(self.table(self.next(0, "in 4 DPCs at once").stdout)["to the program"], False, 8000)
+        rows = self.table(self.next(0, "overwrites the oldest").stdout)["to the program"]
+        driver, program = self.check(rows, False, overwritten=True)
+        self.assertEqual((driver, program + int(rows["overwritten"][0].replace(",", ""))), (3000, 3000))
+        self.assertLess(program, 1000)
+        rows = self.table(self.next(0, "drops what finds no room").stdout)["to the program"]
+        self.check(rows, False, 4096 // 112)
+        self.assertEqual(rows["dropped"], (f"{3000 - 4096 // 112:,}", "-"))
+        self.check(self.table(self.next(0).stdout)["to the driver"], True, 3)
+        step = self.next(0, "shown to administrators only")
+        self.check(self.table(step.stdout)["to the program"], False, 100)
+        self.assertEqual(re.findall(r"0x[0-9a-f]{16}  \S+ +(\S+)  ", step.stdout), ["-"] * 8)
+
+        self.next(0, r"MDL 4 of 4  bytes 12,288 to 28,671: data, read-only for this process; all pages twice in a row\n")
+        for capacity, produces in ((16384, True), (8192, False)):
+            described = self.next_description()
+            self.assertEqual((described["region"]["kind"], described["views"][0]["access"]), ("channel", "by part"))
+            parts = {mdl["part"]: mdl for mdl in described["mdls"]}
+            self.assertEqual(list(parts), ["description", "producer's page", "consumer's page", "data"])
+            self.assertEqual([mdl["access"] == "read-write" for mdl in parts.values()],
+                             [False, produces, not produces, produces])
+            frames = [page["mdlPfn"] for page in parts["data"]["pages"]]
+            self.assertEqual((len(frames), parts["data"]["repeatsFrom"]), (2 * capacity // 4096, capacity // 4096))
+            self.assertEqual(frames[:len(frames) // 2], frames[len(frames) // 2:])
+            self.assertEqual(len(set(frames)), len(frames) // 2)
+            self.assertEqual([mdl["mdl"]["process"] for mdl in described["mdls"]], [False] * 4)
+        self.assertTrue(self.next_description()["framesWithheld"])
+        root = xml.fromstring(self.next(0).stdout)
+        texts = ["".join(text.itertext()) for text in root.iter(SVG + "text")]
+        for text in ("consumer's page, writable", "data page 1 again, read-only", "data page 1 again", "view "):
+            self.assertTrue(any(text in one for one in texts), text)
+        self.assertEqual(len([r for r in root.iter(SVG + "rect") if r.get("class") == "frame"]), 5)
+        self.assertEqual(len([p for p in root.iter(SVG + "path") if p.get("class", "").startswith("wire")]), 14)
+        for _ in range(2):
+            self.next(0, r"7\. A channel(.*\n)+.*12 proofs, 0 failed\n$")
+        held = self.next_json()["held"]
+        self.assertEqual((held["sessions"], held["regions"], held["views"], held["mdlsLocked"]), (1, 0, 0, 0))
+        self.done()
+
+
 class Plain(Group):
     """What someone who isn't an administrator gets to see."""
 
@@ -395,7 +501,7 @@ class Advice(unittest.TestCase):
 
 
 GROUPS = {group.__name__.lower(): group
-          for group in (Usage, Service, Hold, Describe, Plain, Segments, Pictures, Advice)}
+          for group in (Usage, Service, Hold, Describe, Channel, Plain, Segments, Pictures, Advice)}
 
 if __name__ == "__main__":
     names = sys.argv[1:] or list(GROUPS)

@@ -152,7 +152,8 @@ static void WaitUntilReady(CHILD *Child)
     for (DWORD waited = 0;; waited += 20)
     {
         char *text = ReadText(Child->Output);
-        BOOL ready = strstr(text, "\n  address") != NULL && text[strlen(text) - 1] == '\n';
+        BOOL says = strstr(text, "\n  address") != NULL || strstr(text, "\n  The second time") != NULL;
+        BOOL ready = says && text[strlen(text) - 1] == '\n';
         free(text);
         if (ready || WaitForSingleObject(Child->Process, 20) == WAIT_OBJECT_0)
         {
