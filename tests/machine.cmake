@@ -118,7 +118,7 @@ ledger_test(released "after the release")
 ledger_test(unloaded "when ledgertest.sys has unloaded")
 ledger_test(shutdown "at shutdown")
 machine_test(machine.ledger.off RUN ledgertest.sys ledgertest.exe off)
-machine_test(machine.ledger.leak OPTIONS --ledger STATUS 206 SAYS "^  pool, 3 times: 300 bytes in all, .*tag .LTst"
+machine_test(machine.ledger.leak OPTIONS --ledger STATUS 203 SAYS "^  pool, 3 times: 300 bytes in all, .*tag .LTst"
     RUN ledgertest.sys ledgertest.exe leak)
 machine_test(machine.ledger.stop OPTIONS --ledger STATUS 203 SAYS "^  page-lock: 2 pages, MDL"
     RUN misuse.sys misuse.exe map_twice)
