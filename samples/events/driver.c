@@ -2,9 +2,9 @@
 /*
  * events.sys: tells a program of every process, thread and image that comes or goes, without a call per event.
  *
- * The kit does the sharing: a session per handle, a region for the ring, a read-only view in the program. What is left
- * for the driver is to fill slots. It does so at DISPATCH_LEVEL under a spin lock, through a reference to the region
- * that it took once: IsthmusRegionTryEnter fails from the moment the region is taken back, whoever did that.
+ * The kit does the sharing: a session per handle, a channel to the program. What is left for the driver is to fill
+ * records, under a spin lock, through a reference to the channel that it took once: IsthmusChannelSend fails from the
+ * moment the channel is taken back, whoever did that.
  */
 #include <ntddk.h>
 #include <isthmus/isthmus_kernel.h>
@@ -14,9 +14,7 @@ static struct
 {
     KSPIN_LOCK Lock;
     PISTHMUS_SESSION Session; /* of the one open handle */
-    PISTHMUS_REGION Region;   /* referenced; NULL: nobody listens */
-    PKEVENT Wakeup;           /* referenced */
-    UINT64 Sequence;
+    PISTHMUS_CHANNEL Channel; /* referenced; NULL: nobody listens */
 } Stream;
 
 DRIVER_INITIALIZE DriverEntry;
@@ -25,40 +23,37 @@ static DRIVER_DISPATCH Create, Cleanup, Close, Control;
 
 /* ---- Events -------------------------------------------------------------------------------------------------- */
 
-/* Puts an event into the ring. PASSIVE_LEVEL, because Name is pageable; any number of processors at once. */
+/* Sends an event. PASSIVE_LEVEL, because Name is pageable; any number of processors at once. */
 static VOID Emit(UINT32 Kind, HANDLE ProcessId, HANDLE Other, PUNICODE_STRING Name, PIMAGE_INFO Image)
 {
     KIRQL irql;
-    EVENT event;
-    RtlZeroMemory(&event, sizeof(event));
-    event.Time = KeQueryInterruptTime();
-    event.Kind = Kind;
-    event.ProcessId = (UINT32)(ULONG_PTR)ProcessId;
-    event.Other = (UINT32)(ULONG_PTR)Other;
+    struct
+    {
+        EVENT Event;
+        UCHAR Name[EVENT_NAME_BYTES];
+    } record;
+    EVENT *event = &record.Event;
+    RtlZeroMemory(event, sizeof(*event));
+    event->Time = KeQueryInterruptTime();
+    event->Kind = Kind;
+    event->ProcessId = (UINT32)(ULONG_PTR)ProcessId;
+    event->Other = (UINT32)(ULONG_PTR)Other;
     if (Image != NULL)
     {
-        event.Base = Image->SystemModeImage ? 0 : (UINT64)(ULONG_PTR)Image->ImageBase;
-        event.Size = Image->ImageSize;
+        event->Base = Image->SystemModeImage ? 0 : (UINT64)(ULONG_PTR)Image->ImageBase;
+        event->Size = Image->ImageSize;
     }
     if (Name != NULL && Name->Buffer != NULL)
     {
-        USHORT chars = Name->Length / sizeof(WCHAR);
-        USHORT kept = chars < EVENT_NAME_CHARS ? chars : EVENT_NAME_CHARS;
-        RtlCopyMemory(event.Name, Name->Buffer + (chars - kept), kept * sizeof(WCHAR));
+        event->NameBytes = min(Name->Length, EVENT_NAME_BYTES);
+        RtlCopyMemory(record.Name, (PUCHAR)Name->Buffer + (Name->Length - event->NameBytes), event->NameBytes);
     }
 
     KeAcquireSpinLock(&Stream.Lock, &irql);
-    if (Stream.Region != NULL && IsthmusRegionTryEnter(Stream.Region))
+    if (Stream.Channel != NULL)
     {
-        SIZE_T bytes;
-        UINT64 sequence = ++Stream.Sequence;
-        PUCHAR slot = IsthmusRegionSpan(Stream.Region, (sequence % EVENT_SLOTS) * sizeof(EVENT), &bytes);
-        /* Full barriers: no field changes while the slot looks whole, and it looks whole only when all have. */
-        InterlockedExchange64((volatile LONG64 *)slot, 0);
-        RtlCopyMemory(slot + sizeof(UINT64), (PUCHAR)&event + sizeof(UINT64), sizeof(event) - sizeof(UINT64));
-        InterlockedExchange64((volatile LONG64 *)slot, (LONG64)sequence);
-        IsthmusRegionLeave(Stream.Region);
-        KeSetEvent(Stream.Wakeup, IO_NO_INCREMENT, FALSE);
+        /* No room: dropped and counted. Gone: nobody listens any more. */
+        (VOID)IsthmusChannelSend(Stream.Channel, &record, sizeof(*event) + event->NameBytes);
     }
     KeReleaseSpinLock(&Stream.Lock, irql);
 }
@@ -103,18 +98,15 @@ static NTSTATUS NTAPI Cleanup(PDEVICE_OBJECT Device, PIRP Irp)
     KIRQL irql;
     UNREFERENCED_PARAMETER(Device);
     KeAcquireSpinLock(&Stream.Lock, &irql);
-    PISTHMUS_REGION region = Stream.Region;
-    PKEVENT wakeup = Stream.Wakeup;
-    Stream.Region = NULL;
-    Stream.Wakeup = NULL;
+    PISTHMUS_CHANNEL channel = Stream.Channel;
+    Stream.Channel = NULL;
     KeReleaseSpinLock(&Stream.Lock, irql);
-    if (region != NULL)
+    if (channel != NULL)
     {
-        IsthmusRegionDereference(region);
-        ObDereferenceObject(wakeup);
+        IsthmusChannelDereference(channel);
     }
     KeEnterCriticalRegion();
-    IsthmusSessionCleanup(Stream.Session); /* the view and the region */
+    IsthmusSessionCleanup(Stream.Session); /* and with it the channel */
     KeLeaveCriticalRegion();
     return Complete(Irp, STATUS_SUCCESS, 0);
 }
@@ -128,57 +120,41 @@ static NTSTATUS NTAPI Close(PDEVICE_OBJECT Device, PIRP Irp)
     return Complete(Irp, STATUS_SUCCESS, 0);
 }
 
-/* Makes the ring, shows it to the caller and lets events in. Whatever fails half-way goes with the session's cleanup. */
-static NTSTATUS Start(HANDLE Wakeup, KPROCESSOR_MODE Mode, UINT64 *Ring)
+/* Makes the channel and lets events in. Whatever fails half-way goes with the session's cleanup. */
+static NTSTATUS Start(const ISTHMUS_CHANNEL_CREATE *Query, KPROCESSOR_MODE Mode, ISTHMUS_CHANNEL_INFO *Info)
 {
-    ISTHMUS_REGION_INFO made;
-    ISTHMUS_VIEW_INFO view;
-    PISTHMUS_REGION region = NULL;
-    PKEVENT wakeup = NULL;
+    PISTHMUS_CHANNEL channel;
     KIRQL irql;
 
-    NTSTATUS status = ObReferenceObjectByHandle(Wakeup, EVENT_MODIFY_STATE, *ExEventObjectType, Mode, (PVOID *)&wakeup,
-                                                NULL);
+    if (Query->Header.Revision != ISTHMUS_REVISION || Query->Header.Size != sizeof(*Query) ||
+        Query->Direction != ISTHMUS_CHANNEL_TO_PROGRAM || Query->Flags != 0)
+    {
+        return STATUS_INVALID_PARAMETER; /* the rest is checked by the kit */
+    }
+    NTSTATUS status = IsthmusChannelCreate(Stream.Session, Query, Mode, Info);
     if (!NT_SUCCESS(status))
     {
         return status;
     }
-    status = IsthmusRegionAllocate(Stream.Session, ISTHMUS_KIND_PAGED_POOL, EVENT_SLOTS * sizeof(EVENT), &made);
-    if (NT_SUCCESS(status))
+    status = IsthmusChannelReference(Stream.Session, Info->Channel, &channel);
+    if (!NT_SUCCESS(status))
     {
-        status = IsthmusViewMap(Stream.Session, made.Region, ISTHMUS_ACCESS_READ, &view);
+        return status;
     }
-    if (NT_SUCCESS(status))
+    KeAcquireSpinLock(&Stream.Lock, &irql);
+    if (Stream.Channel == NULL)
     {
-        status = IsthmusRegionReference(Stream.Session, made.Region, ISTHMUS_ACCESS_WRITE, &region);
+        Stream.Channel = channel;
+        channel = NULL;
     }
-    if (NT_SUCCESS(status))
+    KeReleaseSpinLock(&Stream.Lock, irql);
+    if (channel != NULL)
     {
-        KeAcquireSpinLock(&Stream.Lock, &irql);
-        if (Stream.Region == NULL)
-        {
-            Stream.Region = region;
-            Stream.Wakeup = wakeup;
-            Stream.Sequence = 0;
-            *Ring = view.Address;
-            region = NULL;
-            wakeup = NULL;
-        }
-        else
-        {
-            status = STATUS_INVALID_DEVICE_STATE;
-        }
-        KeReleaseSpinLock(&Stream.Lock, irql);
+        IsthmusChannelDereference(channel);
+        IsthmusRegionRelease(Stream.Session, Info->Channel);
+        return STATUS_INVALID_DEVICE_STATE;
     }
-    if (region != NULL)
-    {
-        IsthmusRegionDereference(region);
-    }
-    if (wakeup != NULL)
-    {
-        ObDereferenceObject(wakeup);
-    }
-    return status;
+    return STATUS_SUCCESS;
 }
 
 static NTSTATUS NTAPI Control(PDEVICE_OBJECT Device, PIRP Irp)
@@ -189,15 +165,15 @@ static NTSTATUS NTAPI Control(PDEVICE_OBJECT Device, PIRP Irp)
     {
         return Complete(Irp, STATUS_INVALID_DEVICE_REQUEST, 0);
     }
-    if (stack->Parameters.DeviceIoControl.InputBufferLength != sizeof(EVENTS_START) ||
-        stack->Parameters.DeviceIoControl.OutputBufferLength < sizeof(EVENTS_STARTED))
+    if (stack->Parameters.DeviceIoControl.InputBufferLength != sizeof(ISTHMUS_CHANNEL_CREATE) ||
+        stack->Parameters.DeviceIoControl.OutputBufferLength < sizeof(ISTHMUS_CHANNEL_INFO))
     {
         return Complete(Irp, STATUS_INFO_LENGTH_MISMATCH, 0);
     }
-    EVENTS_START start = *(EVENTS_START *)Irp->AssociatedIrp.SystemBuffer;
-    EVENTS_STARTED *answer = Irp->AssociatedIrp.SystemBuffer;
+    ISTHMUS_CHANNEL_CREATE query = *(ISTHMUS_CHANNEL_CREATE *)Irp->AssociatedIrp.SystemBuffer;
+    ISTHMUS_CHANNEL_INFO *answer = Irp->AssociatedIrp.SystemBuffer;
     KeEnterCriticalRegion();
-    NTSTATUS status = Start((HANDLE)(ULONG_PTR)start.Wakeup, Irp->RequestorMode, &answer->Ring);
+    NTSTATUS status = Start(&query, Irp->RequestorMode, answer);
     KeLeaveCriticalRegion();
     return Complete(Irp, status, sizeof(*answer));
 }

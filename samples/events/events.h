@@ -1,18 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What events.sys and events.exe agree on.
+ * What events.sys and events.exe agree on: a control code that opens a channel to the program, and the records in it.
  *
- * The driver writes events into a ring of slots that the program sees read-only. It never waits: when the ring is full
- * the oldest event is overwritten. An event's sequence number says where it belongs (slot = Sequence % EVENT_SLOTS) and
- * whether it is whole:
- *
- *     driver                                program, expecting number n in slot n % EVENT_SLOTS
- *     slot.Sequence = 0                     before = slot.Sequence
- *     the other fields                      copy the slot
- *     slot.Sequence = n                     after = slot.Sequence
- *                                           before == after == n: the copy is event n
- *                                           before == after  > n: events were lost, go on at that number
- *                                           else: not written yet, or just being written
+ * The channel is the kit's: its structures (isthmus_abi.h) travel with this driver's own control code, and the program
+ * reads its ring (isthmus_ring.h) where the driver has mapped it. The driver never waits: what finds no room is dropped
+ * and counted.
  */
 #ifndef EVENTS_H
 #define EVENTS_H
@@ -21,8 +13,7 @@
 
 #define EVENTS_DEVICE_W L"\\\\.\\IsthmusEvents"
 
-#define EVENT_SLOTS 1024u
-#define EVENT_NAME_CHARS 36u
+#define EVENT_NAME_BYTES 520u /* of a longer name the end is kept */
 
 #define EVENT_PROCESS_START 1u
 #define EVENT_PROCESS_END   2u
@@ -30,32 +21,20 @@
 #define EVENT_THREAD_END    4u
 #define EVENT_IMAGE         5u
 
+/* A record. NameBytes of UTF-16 follow. */
 typedef struct EVENT
 {
-    UINT64 Sequence; /* from 1 */
-    UINT64 Time;     /* since the system's start, 100 ns */
-    UINT32 Kind;     /* EVENT_* */
+    UINT64 Time;      /* since the system's start, 100 ns */
+    UINT32 Kind;      /* EVENT_* */
     UINT32 ProcessId;
-    UINT32 Other;    /* the parent's id, or the thread's */
-    UINT32 Reserved;
-    UINT64 Base;     /* of an image; 0 for the kernel's own */
-    UINT64 Size;     /* bytes */
-    UINT16 Name[EVENT_NAME_CHARS]; /* the end of the image's name; not terminated if it fills the field */
-    UINT64 Padding;
+    UINT32 Other;     /* the parent's id, or the thread's */
+    UINT32 NameBytes; /* of an image's name, not terminated */
+    UINT64 Base;      /* of an image; 0 for the kernel's own */
+    UINT64 Size;      /* bytes */
 } EVENT;
-ISTHMUS_ASSERT_SIZE(EVENT, 128);
+ISTHMUS_ASSERT_SIZE(EVENT, 40);
 
-/* EVENTS_START -> EVENTS_STARTED: maps the ring into the caller and begins. Once per handle. */
+/* ISTHMUS_CHANNEL_CREATE (to the program, no flags) -> ISTHMUS_CHANNEL_INFO. Events come from then on. Once per handle. */
 #define IOCTL_EVENTS_START ISTHMUS_CONTROL_CODE(0x900, ISTHMUS_METHOD_BUFFERED)
-
-typedef struct EVENTS_START
-{
-    UINT64 Wakeup; /* handle of an event object, set after each event */
-} EVENTS_START;
-
-typedef struct EVENTS_STARTED
-{
-    UINT64 Ring; /* address of EVENT[EVENT_SLOTS] in the caller */
-} EVENTS_STARTED;
 
 #endif /* EVENTS_H */

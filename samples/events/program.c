@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * events.exe: shows what events.sys tells. With a program and its arguments it starts that and listens until it has
- * ended; with --seconds N it listens so long.
+ * ended; with --seconds N it listens so long. It reads the ring of the channel itself, with isthmus_ring.h.
  */
 #include "events.h"
+#include <isthmus/isthmus_ring.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,13 +13,9 @@ static const char *const Kinds[] = {"?", "process start", "process end", "thread
 
 static void Print(const EVENT *Event)
 {
-    char name[3 * EVENT_NAME_CHARS + 1] = "";
-    int chars = 0;
-    while (chars < (int)EVENT_NAME_CHARS && Event->Name[chars] != 0)
-    {
-        chars++;
-    }
-    int bytes = WideCharToMultiByte(CP_UTF8, 0, (LPCWCH)Event->Name, chars, name, sizeof(name) - 1, NULL, NULL);
+    char name[3 * EVENT_NAME_BYTES / 2 + 1] = "";
+    int bytes = WideCharToMultiByte(CP_UTF8, 0, (LPCWCH)(Event + 1), (int)(Event->NameBytes / 2), name,
+                                    sizeof(name) - 1, NULL, NULL);
     name[bytes > 0 ? bytes : 0] = 0;
 
     printf("%12.6f  %-13s  %6u", (double)Event->Time / 1e7, Kinds[Event->Kind <= EVENT_IMAGE ? Event->Kind : 0],
@@ -40,16 +37,45 @@ static void Print(const EVENT *Event)
     printf("\n");
 }
 
-/* Takes event number Next out of the ring; the number of the one taken, or 0 if it isn't there yet. See events.h. */
-static UINT64 Take(const volatile EVENT *Ring, UINT64 Next, EVENT *Event)
+typedef struct CHANNEL
 {
-    const volatile EVENT *slot = &Ring[Next % EVENT_SLOTS];
-    UINT64 before = slot->Sequence;
-    MemoryBarrier();
-    memcpy(Event, (const void *)slot, sizeof(*Event));
-    MemoryBarrier();
-    UINT64 after = slot->Sequence;
-    return before == after && before >= Next ? before : 0;
+    HANDLE Device;
+    HANDLE Data;  /* the driver sets it when this program sleeps and events have come */
+    HANDLE Space; /* for a producer that sleeps; events.sys doesn't */
+    ISTHMUS_RING_VIEW View;
+    ISTHMUS_RING_CONSUMER Ring;
+} CHANNEL;
+
+/* Asks the driver for the channel and opens this end of it. FALSE with the last error. */
+static BOOL OpenChannel(CHANNEL *Channel)
+{
+    ISTHMUS_CHANNEL_CREATE create = {{ISTHMUS_REVISION, sizeof(create)}, 256 * 1024, 0, 0, ISTHMUS_CHANNEL_TO_PROGRAM, 0};
+    ISTHMUS_CHANNEL_INFO info;
+    DWORD got;
+    Channel->Data = CreateEventW(NULL, FALSE, FALSE, NULL);
+    Channel->Space = CreateEventW(NULL, FALSE, FALSE, NULL);
+    create.DataEvent = (UINT64)(ULONG_PTR)Channel->Data;
+    create.SpaceEvent = (UINT64)(ULONG_PTR)Channel->Space;
+    if (!DeviceIoControl(Channel->Device, IOCTL_EVENTS_START, &create, sizeof(create), &info, sizeof(info), &got, NULL))
+    {
+        return FALSE;
+    }
+    void *base = (void *)(ULONG_PTR)info.Address;
+    Channel->View = IsthmusRingViewAt(base, base);
+    if (IsthmusRingConsumerOpen(&Channel->Ring, &Channel->View) != IsthmusRingOk)
+    {
+        SetLastError(ERROR_REVISION_MISMATCH);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+/* What the driver has dropped, as its control page says. */
+static UINT64 Dropped(const CHANNEL *Channel)
+{
+    const ISTHMUS_RING_DESCRIPTION *description = Channel->View.Description;
+    const BYTE *page = Channel->View.Producer;
+    return ((const ISTHMUS_RING_COUNTERS *)(page + description->CountersOffset))->Drops;
 }
 
 static HANDLE StartProgram(int Count, char **Arguments)
@@ -82,43 +108,50 @@ static int Fail(const char *What)
     return 1;
 }
 
-/* Shows events until the process has ended (NULL: for that many milliseconds) and none is left. */
-static void Listen(const volatile EVENT *Ring, HANDLE Wakeup, HANDLE Process, DWORD Milliseconds)
+/* Shows events until the process has ended (NULL: for that many milliseconds) and none is left. FALSE: the stream broke. */
+static BOOL Listen(CHANNEL *Channel, HANDLE Process, DWORD Milliseconds)
 {
-    UINT64 next = 1, shown = 0, lost = 0;
-    EVENT event;
+    UINT64 shown = 0;
     DWORD begin = GetTickCount();
     BOOL last = FALSE;
-    for (;;)
+    ISTHMUS_RING_RESULT result;
+    do
     {
-        UINT64 got = Take(Ring, next, &event);
-        if (got != 0)
+        ISTHMUS_RING_RECORD record;
+        while ((result = IsthmusRingPeek(&Channel->Ring, &record)) == IsthmusRingOk)
         {
-            lost += got - next;
-            next = got + 1;
+            Print(record.Data);
             shown++;
-            Print(&event);
-            continue;
         }
-        if (last)
+        IsthmusRingRelease(&Channel->Ring);
+        if (IsthmusRingWakeProducer(&Channel->Ring))
+        {
+            SetEvent(Channel->Space);
+        }
+        if (result != IsthmusRingEmpty || last)
         {
             break;
         }
-        HANDLE handles[2] = {Wakeup, Process};
-        DWORD passed = GetTickCount() - begin;
-        DWORD wait = Process != NULL ? INFINITE : passed < Milliseconds ? Milliseconds - passed : 0;
-        DWORD reason = WaitForMultipleObjects(Process != NULL ? 2 : 1, handles, FALSE, wait);
-        last = reason != WAIT_OBJECT_0; /* what came until now is still to be shown */
-    }
-    printf("%llu events, %llu lost\n", (unsigned long long)shown, (unsigned long long)lost);
+        result = IsthmusRingConsumerSleep(&Channel->Ring);
+        if (result == IsthmusRingEmpty)
+        {
+            HANDLE handles[2] = {Channel->Data, Process};
+            DWORD passed = GetTickCount() - begin;
+            DWORD wait = Process != NULL ? INFINITE : passed < Milliseconds ? Milliseconds - passed : 0;
+            DWORD reason = WaitForMultipleObjects(Process != NULL ? 2 : 1, handles, FALSE, wait);
+            IsthmusRingConsumerAwake(&Channel->Ring);
+            last = reason != WAIT_OBJECT_0; /* what came until now is still to be shown */
+        }
+    } while (result == IsthmusRingOk || result == IsthmusRingEmpty);
+    printf("%llu events, %llu lost\n", (unsigned long long)shown, (unsigned long long)Dropped(Channel));
+    return result == IsthmusRingEmpty;
 }
 
 int main(int Count, char **Arguments)
 {
-    DWORD seconds = 0, got;
+    DWORD seconds = 0;
     HANDLE process = NULL;
-    EVENTS_START start;
-    EVENTS_STARTED started;
+    CHANNEL channel;
     if (Count == 3 && strcmp(Arguments[1], "--seconds") == 0)
     {
         seconds = (DWORD)strtoul(Arguments[2], NULL, 10);
@@ -128,14 +161,12 @@ int main(int Count, char **Arguments)
         printf("usage: events program.exe [arguments]\n       events --seconds N\n");
         return 2;
     }
-    HANDLE device = CreateFileW(EVENTS_DEVICE_W, GENERIC_READ | GENERIC_WRITE, 0, NULL, OPEN_EXISTING, 0, NULL);
-    if (device == INVALID_HANDLE_VALUE)
+    channel.Device = CreateFileW(EVENTS_DEVICE_W, GENERIC_READ | GENERIC_WRITE, 0, NULL, OPEN_EXISTING, 0, NULL);
+    if (channel.Device == INVALID_HANDLE_VALUE)
     {
         return Fail("cannot open the driver (is events.sys started, and are you an administrator?)");
     }
-    HANDLE wakeup = CreateEventW(NULL, FALSE, FALSE, NULL);
-    start.Wakeup = (UINT64)(ULONG_PTR)wakeup;
-    if (!DeviceIoControl(device, IOCTL_EVENTS_START, &start, sizeof(start), &started, sizeof(started), &got, NULL))
+    if (!OpenChannel(&channel))
     {
         return Fail("the driver does not start");
     }
@@ -147,8 +178,9 @@ int main(int Count, char **Arguments)
             return Fail("cannot start the program");
         }
     }
-    Listen((const volatile EVENT *)(ULONG_PTR)started.Ring, wakeup, process, seconds * 1000);
-    CloseHandle(device); /* takes the view with it */
-    CloseHandle(wakeup);
-    return 0;
+    BOOL done = Listen(&channel, process, seconds * 1000);
+    CloseHandle(channel.Device); /* takes the mapping with it */
+    CloseHandle(channel.Data);
+    CloseHandle(channel.Space);
+    return done ? 0 : 1;
 }
