@@ -18,7 +18,7 @@ build: packages ## build everything into out/
 	@cmake/quiet cmake --preset host
 	@cmake --build --preset host
 
-run: build ## the main job: the five ways of sharing, on the bytes of FILE=path
+run: build ## the main job: every way of sharing, on the bytes of FILE=path
 	@out/machine/ntrun --add "$(FILE)" --add out/kit/isthmus.sys out/kit/isthmus.exe demo --file "$(notdir $(FILE))"
 
 pictures: build ## draw the pictures of docs/ways again, on the machine

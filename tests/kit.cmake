@@ -56,6 +56,8 @@ endforeach()
 add_test(NAME kit.headers COMMAND ${PROJECT_SOURCE_DIR}/tests/kit/headers ${PROJECT_SOURCE_DIR})
 set_tests_properties(kit.headers PROPERTIES LABELS long)
 machine_test(kit.readme SAYS "^by the driver: CRC-32 8CDC1683" RUN ${KIT_FILES} readme-program.exe)
+machine_test(kit.readme.channel SAYS "^1000 records, [0-9]+ bytes, to the end of the stream" RUN ${KIT_FILES}
+    readme-channel.exe)
 machine_test(kit.readme.no-driver STATUS 1 SAYS "isthmus start" RUN --add ${KIT_OUTPUT}/isthmus.dll readme-program.exe)
 add_test(NAME docs.pictures COMMAND ${PROJECT_SOURCE_DIR}/docs/ways/make-pictures --check)
 set_tests_properties(docs.pictures PROPERTIES TIMEOUT 700)
