@@ -3,7 +3,7 @@
 
 FILE ?= README.md
 .DEFAULT_GOAL := help
-.PHONY: help packages build run pictures test bench fidelity clean bench-checks
+.PHONY: help packages build run pictures test fidelity bench bench-rings bench-machine bench-checks clean
 
 help: ## list the targets
 	@printf 'Isthmus: memory shared between Windows drivers and programs\n\n'
@@ -33,15 +33,18 @@ fidelity: ## write docs/fidelity.md anew, from the tests
 bench-checks: build ## what the verifier's modes cost, in instructions
 	@bench/checks/run
 
-bench: ## measure; tables and plots in out/bench, explained in docs/performance.md
-	@# (a) rings between two threads of this machine
+bench: bench-rings bench-machine ## measure; tables and plots in out/bench, explained in docs/performance.md
+
+bench-rings: ## of these: rings between two threads of this machine
 	@packaging/install-packages bench/packages.txt
 	@cmake/quiet cmake -S bench -B build/bench -G Ninja
 	@cmake/quiet cmake --build build/bench
 	@mkdir -p out/bench
 	@build/bench/ring_bench --out out/bench $(BENCH)
 	@gnuplot -e "folder='out/bench'" bench/ring.gp
-	@# (b) instruction counts on the machine: here.
+
+bench-machine: build ## of these: requests, MDLs, views and channels on the machine, in exact instructions
+	@bench/machine/run
 
 clean: ## remove what was built
 	@rm -rf build out
