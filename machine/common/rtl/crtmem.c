@@ -63,7 +63,7 @@ void *memmove(void *Destination, const void *Source, size_t Length)
 
         /* Upwards. The last word may overlap the one before it: it is read first and written last. */
         End = RTLP_W(From + Length - 8);
-        for (; Length > 32; Length -= 32, To += 32, From += 32)
+        for (; Length >= 32; Length -= 32, To += 32, From += 32)
         {
             ULONG64 A = RTLP_W(From);
             ULONG64 B = RTLP_W(From + 8);
@@ -87,7 +87,7 @@ void *memmove(void *Destination, const void *Source, size_t Length)
     {
         /* Downwards; the first word is the one that may overlap. */
         End = RTLP_W(From);
-        for (; Length > 32; Length -= 32)
+        for (; Length >= 32; Length -= 32)
         {
             ULONG64 A = RTLP_W(From + Length - 8);
             ULONG64 B = RTLP_W(From + Length - 16);

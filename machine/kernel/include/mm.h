@@ -11,6 +11,7 @@
 typedef struct _MM_ADDRESS_SPACE
 {
     struct _MMVAD *Vads;           /* AVL tree by start page; guarded by AddressSpaceLock */
+    ULONG_PTR LowestFree;          /* page: no 64 KB boundary below it is free; guarded by AddressSpaceLock */
     FAST_MUTEX AddressSpaceLock;   /* order: AddressSpaceLock -> WorkingSetLock -> PFN lock */
     FAST_MUTEX WorkingSetLock;     /* guards the user half of the page tables */
     SIZE_T WorkingSetPages;        /* valid user pages */

@@ -185,6 +185,44 @@ static DECLSPEC_NORETURN VOID MipReportNotResident(PMDL Mdl, ULONG_PTR Va)
     KeBugCheckEx(MEMORY_MANAGEMENT, 0x1240, (ULONG_PTR)Mdl, (ULONG_PTR)MiLookupPte(__readcr3(), Va, &large), 0);
 }
 
+/* The entry that the page at Va would have if it weren't part of a large one (2 MB pages only: the loader makes no others;
+   bit 12 of such an entry is its PAT bit). */
+static inline ULONG64 MipPartOfLarge(ULONG64 Large, ULONG_PTR Va)
+{
+    return (Large & ~(0x1FFULL << PAGE_SHIFT)) + (Va & (0x1FFULL << PAGE_SHIFT));
+}
+
+/*
+ * The frames behind kernel addresses that one page table covers, up to the first that isn't mapped; returns how many.
+ * *Device becomes TRUE if one of them is not memory.
+ */
+static ULONG MipReadFrames(ULONG_PTR Va, ULONG Count, PPFN_NUMBER Pfns, PBOOLEAN Device)
+{
+    BOOLEAN large;
+    PMMPTE entry = MmIsSystemAddress((PVOID)Va) ? MiLookupKernelPte(Va, &large) : NULL;
+    ULONG i;
+
+    if (entry == NULL)
+    {
+        return 0;
+    }
+    for (i = 0; i < Count; i++)
+    {
+        ULONG64 value = large ? MipPartOfLarge(*entry, Va) + ((ULONG64)i << PAGE_SHIFT) : entry[i];
+        PFN_NUMBER pfn = MI_PTE_PFN(value);
+        if ((value & MI_PTE_VALID) == 0)
+        {
+            break;
+        }
+        if (!MiIsMemory(pfn))
+        {
+            *Device = TRUE;
+        }
+        Pfns[i] = pfn;
+    }
+    return i;
+}
+
 /**
  * Fills in an MDL for a buffer in nonpaged memory: pool, pages from MmAllocate*, a driver's image. The pages need no
  * lock; afterwards the MDL may be mapped to user mode, and must be neither locked, unlocked nor mapped by the kernel.
@@ -198,24 +236,26 @@ VOID NTAPI MmBuildMdlForNonPagedPool(_Inout_ PMDLX MemoryDescriptorList)
     PPFN_NUMBER pfns = MmGetMdlPfnArray(mdl);
     ULONG_PTR va = (ULONG_PTR)mdl->StartVa;
     ULONG pages = MiMdlPages(mdl);
+    ULONG done = 0;
+    BOOLEAN device = FALSE;
 
     MI_RULE(!MiIsPagedPool(va), 0x7F, KeGetCurrentIrql(), (ULONG_PTR)mdl, (ULONG_PTR)(USHORT)mdl->MdlFlags);
     MI_RULE(MmIsSystemAddress((PVOID)va), 0x140, KeGetCurrentIrql(), mdl, MiMdlVa(mdl));
     mdl->Process = NULL;
     mdl->MappedSystemVa = MiMdlVa(mdl);
     mdl->MdlFlags |= MDL_SOURCE_IS_NONPAGED_POOL;
-    for (ULONG i = 0; i < pages; i++, va += PAGE_SIZE)
+    while (done < pages)
     {
-        ULONG64 entry;
-        if (!MmIsSystemAddress((PVOID)va) || !MiKernelVaToPfn(va, &pfns[i], &entry))
+        ULONG_PTR at = va + ((ULONG_PTR)done << PAGE_SHIFT);
+        ULONG run = (ULONG)min(pages - done, 512 - (MI_PAGE(at) & 511));
+        ULONG found = MipReadFrames(at, run, pfns + done, &device);
+        done += found;
+        if (found < run)
         {
-            MipReportNotResident(mdl, va);
-        }
-        if (!MiIsMemory(pfns[i]))
-        {
-            mdl->MdlFlags |= MDL_IO_SPACE;
+            MipReportNotResident(mdl, va + ((ULONG_PTR)done << PAGE_SHIFT));
         }
     }
+    mdl->MdlFlags |= device ? MDL_IO_SPACE : 0;
 }
 
 /* Takes the first pages off a kernel view: their addresses are returned, the record moves up to the new first page. */

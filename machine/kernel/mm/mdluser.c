@@ -8,21 +8,20 @@
  */
 #include "mmp.h"
 
-/* Writes the entries. Both locks held, the tables made. */
-static VOID MipWriteEntries(PEPROCESS Process, PMDL Mdl, ULONG_PTR Page, ULONG Pages, MEMORY_CACHING_TYPE CacheType,
-                            ULONG64 Bits)
+/* Writes the entries, the first at Entry. Both locks held, the tables made. */
+static VOID MipWriteEntries(PEPROCESS Process, PMDL Mdl, PMMPTE Entry, ULONG_PTR Page, ULONG Pages,
+                            MEMORY_CACHING_TYPE CacheType, ULONG64 Bits)
 {
     PPFN_NUMBER pfns = MmGetMdlPfnArray(Mdl);
     BOOLEAN simple = (Mdl->MdlFlags & MDL_IO_SPACE) == 0 && MiUncachedPages == 0;
-    PMMPTE entry = NULL;
 
-    for (ULONG i = 0; i < Pages; i++, Page++, entry++)
+    for (ULONG i = 0; i < Pages; i++, Page++, Entry++)
     {
         PFN_NUMBER pfn = pfns[i];
         ULONG64 cache = 0;
-        if (i == 0 || (Page & 511) == 0)
+        if ((Page & 511) == 0 && i != 0)
         {
-            entry = MiUserPte(Process, Page, FALSE);
+            Entry = MiUserPte(Process, Page, FALSE);
         }
         if (simple)
         {
@@ -37,21 +36,24 @@ static VOID MipWriteEntries(PEPROCESS Process, PMDL Mdl, ULONG_PTR Page, ULONG P
         {
             cache = MiCacheBits(CacheType);
         }
-        *entry = (pfn << PAGE_SHIFT) | Bits | cache;
+        *Entry = (pfn << PAGE_SHIFT) | Bits | cache;
     }
 }
 
-/* Makes the page tables of a range before anything is written, so that failing needs no undoing. */
-static BOOLEAN MipMakeTables(PEPROCESS Process, ULONG_PTR Start, ULONG_PTR End)
+/*
+ * Makes the page tables of a range before anything is written, so that failing needs no undoing. Returns the first page's
+ * entry; NULL: out of pages.
+ */
+static PMMPTE MipMakeTables(PEPROCESS Process, ULONG_PTR Start, ULONG_PTR End)
 {
-    for (ULONG_PTR page = Start; page <= End; page = (page | 511) + 1)
+    PMMPTE first = MiUserPte(Process, Start, TRUE);
+    PMMPTE entry = first;
+
+    for (ULONG_PTR page = (Start | 511) + 1; entry != NULL && page <= End; page += 512)
     {
-        if (MiUserPte(Process, page, TRUE) == NULL)
-        {
-            return FALSE;
-        }
+        entry = MiUserPte(Process, page, TRUE);
     }
-    return TRUE;
+    return entry != NULL ? first : NULL;
 }
 
 static NTSTATUS MipPlaceView(PEPROCESS Process, PMMVAD Vad, PVOID Base, ULONG Pages)
@@ -92,6 +94,7 @@ PVOID MiMapMdlToUser(PMDL Mdl, MEMORY_CACHING_TYPE CacheType, PVOID Base, ULONG 
     BOOLEAN write = (Priority & MdlMappingNoWrite) == 0;
     ULONG protection = write ? MM_READWRITE : MM_READONLY;
     PMMVAD vad = NULL;
+    PMMPTE first = NULL;
     NTSTATUS status;
     PVOID va;
 
@@ -109,15 +112,16 @@ PVOID MiMapMdlToUser(PMDL Mdl, MEMORY_CACHING_TYPE CacheType, PVOID Base, ULONG 
     }
     MiLockSpace(process);
     status = MipPlaceView(process, vad, Base, pages);
-    if (NT_SUCCESS(status) && !MipMakeTables(process, vad->Start, vad->End))
+    if (NT_SUCCESS(status))
     {
-        status = STATUS_INSUFFICIENT_RESOURCES;
+        first = MipMakeTables(process, vad->Start, vad->End);
+        status = first != NULL ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES;
     }
     if (NT_SUCCESS(status))
     {
         ULONG64 bits = MiUserPteBits(protection) | MI_PTE_PHYSICAL | (write ? MI_PTE_DIRTY : 0);
         MiInsertVad(MiSpace(process), vad);
-        MipWriteEntries(process, Mdl, vad->Start, pages, CacheType, bits);
+        MipWriteEntries(process, Mdl, first, vad->Start, pages, CacheType, bits);
         InterlockedIncrement64(&process->Space.MdlViews);
         InterlockedIncrement64(&MiCounters.UserMappings);
         VfTake(VfUserMapping, MI_VA(vad->Start), process, pages, 0);

@@ -147,12 +147,14 @@ static VOID MipFreeChain(PEPROCESS Process, PFN_NUMBER Chain)
     }
 }
 
+/* Takes out the tables of one level that lie in the hole and cover a part of [Start, End]. */
 static PFN_NUMBER MipUnlinkTables(PEPROCESS Process, ULONG_PTR Start, ULONG_PTR End, ULONG_PTR HoleStart,
                                   ULONG_PTR HoleEnd, ULONG Shift, PFN_NUMBER Chain)
 {
     ULONG_PTR span = 1ULL << Shift;
+    ULONG_PTR page = max(Start & ~(span - 1), (HoleStart + span - 1) & ~(span - 1));
 
-    for (ULONG_PTR page = Start & ~(span - 1); page <= End;)
+    while (page <= End && page + span - 1 <= HoleEnd)
     {
         ULONG_PTR here = page;
         PMMPTE entry = MipTableEntry(Process, &page, Shift);
@@ -160,7 +162,7 @@ static PFN_NUMBER MipUnlinkTables(PEPROCESS Process, ULONG_PTR Start, ULONG_PTR 
         {
             continue;
         }
-        if ((*entry & MI_PTE_VALID) && here >= HoleStart && here + span - 1 <= HoleEnd)
+        if (*entry & MI_PTE_VALID)
         {
             PFN_NUMBER table = MI_PTE_PFN(*entry);
             *entry = 0;
@@ -180,10 +182,16 @@ VOID MiFreeUserTables(PEPROCESS Process, ULONG_PTR Start, ULONG_PTR End)
     ULONG_PTR holeEnd =
         above != NULL ? above->Start - 1 : (1ULL << 35) - 1; /* the upper half of the top table is the kernel's */
     PFN_NUMBER chain = 0;
+    ULONG_PTR first;
 
     if (holeStart > Start || holeEnd < End)
     {
         return; /* part of the range is in use again */
+    }
+    first = max(Start & ~511ULL, (holeStart + 511) & ~511ULL);
+    if (first > End || first + 511 > holeEnd)
+    {
+        return; /* every page table of the range serves others too, and so does every directory */
     }
     for (ULONG shift = 9; shift <= 27; shift += 9)
     {

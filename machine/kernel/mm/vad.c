@@ -152,6 +152,7 @@ VOID MiInsertVad(MM_ADDRESS_SPACE *Space, PMMVAD Vad)
 VOID MiRemoveVad(MM_ADDRESS_SPACE *Space, PMMVAD Vad)
 {
     Space->Vads = MipRemove(Space->Vads, Vad);
+    Space->LowestFree = min(Space->LowestFree, Vad->Start & ~(ULONG_PTR)(MI_GRANULARITY_PAGES - 1));
     Space->VirtualSize -= (Vad->End - Vad->Start + 1) << PAGE_SHIFT;
 }
 
@@ -211,6 +212,30 @@ BOOLEAN MiIsRangeFree(MM_ADDRESS_SPACE *Space, ULONG_PTR Start, ULONG_PTR End)
     return vad == NULL || vad->Start > End;
 }
 
+/* What is densely in use from below, mostly images and heaps, is walked over once and then remembered. */
+static ULONG_PTR MipFindGapFromBelow(MM_ADDRESS_SPACE *Space, ULONG_PTR Pages, ULONG_PTR Highest)
+{
+    const ULONG_PTR mask = MI_GRANULARITY_PAGES - 1;
+    ULONG_PTR start = max(Space->LowestFree, MI_LOWEST_USER_PAGE);
+
+    while (start <= Highest - Pages + 1)
+    {
+        PMMVAD vad = MiFindVadFrom(Space, start);
+        ULONG_PTR next;
+        if (vad == NULL || vad->Start >= start + Pages)
+        {
+            return start;
+        }
+        next = (vad->End + 1 + mask) & ~mask;
+        if (vad->Start <= start && start <= max(Space->LowestFree, MI_LOWEST_USER_PAGE))
+        {
+            Space->LowestFree = next;
+        }
+        start = next;
+    }
+    return 0;
+}
+
 ULONG_PTR MiFindGap(MM_ADDRESS_SPACE *Space, ULONG_PTR Pages, ULONG_PTR Highest, BOOLEAN TopDown)
 {
     const ULONG_PTR mask = MI_GRANULARITY_PAGES - 1;
@@ -222,16 +247,7 @@ ULONG_PTR MiFindGap(MM_ADDRESS_SPACE *Space, ULONG_PTR Pages, ULONG_PTR Highest,
     }
     if (!TopDown)
     {
-        for (ULONG_PTR start = MI_LOWEST_USER_PAGE; start <= Highest - Pages + 1;)
-        {
-            PMMVAD vad = MiFindVadFrom(Space, start);
-            if (vad == NULL || vad->Start >= start + Pages)
-            {
-                return start;
-            }
-            start = (vad->End + 1 + mask) & ~mask;
-        }
-        return 0;
+        return MipFindGapFromBelow(Space, Pages, Highest);
     }
     for (ULONG_PTR start = (Highest - Pages + 1) & ~mask; start >= MI_LOWEST_USER_PAGE;)
     {
