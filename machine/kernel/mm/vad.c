@@ -130,7 +130,7 @@ PMMVAD MiAllocateVad(MI_VAD_TYPE Type, ULONG_PTR Start, ULONG_PTR Pages, ULONG P
 
     if (vad != NULL)
     {
-        RtlZeroMemory(vad, sizeof(*vad));
+        __builtin_memset_inline(vad, 0, sizeof(*vad)); /* a few stores instead of a call */
         vad->Type = (UCHAR)Type;
         vad->Protection = vad->Maximum = (UCHAR)Protection;
         vad->Start = Start;
