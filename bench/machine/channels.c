@@ -21,7 +21,8 @@ static void Open(UINT32 Direction)
     ISTHMUS_RING_VIEW view;
 
     Ask("channel", COSTS_CHANNEL_OPEN, &query, sizeof(query), &info, sizeof(info));
-    view = IsthmusRingViewAt((void *)(uintptr_t)info.Address, (const ISTHMUS_RING_DESCRIPTION *)(uintptr_t)info.Address);
+    void *base = (void *)(uintptr_t)info.Address;
+    view = IsthmusRingViewAt(base, (const ISTHMUS_RING_DESCRIPTION *)base);
     if ((Direction == ISTHMUS_CHANNEL_TO_DRIVER ? IsthmusRingProducerOpen(&Producer, &view)
                                                 : IsthmusRingConsumerOpen(&Consumer, &view)) != IsthmusRingOk)
     {
@@ -127,8 +128,8 @@ static void MeasureRecords(UINT32 Length, UINT32 Batch)
 /* ---- Wake-ups ------------------------------------------------------------------------------------------------ */
 
 /*
- * From the moment before a record is written to the moment when the other side, which slept, has it in hand. The sleeper
- * is of higher priority, so that on one processor it runs as soon as it is woken. Sleep(2) lets it fall asleep first.
+ * From the moment before a record is written to the moment when the other side, which slept, has it in hand. The
+ * sleeper is of higher priority, so that on one processor it runs as soon as it is woken. Sleep(2) lets it fall asleep first.
  */
 static uint64_t Ages[COSTS_SAMPLES_MAX + 1];
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What costs.exe asks of costs.sys. All counts are differences of the time-stamp counter: instructions with --icount. */
+/* What costs.exe asks of costs.sys. Counts are differences of the time-stamp counter: instructions with --icount. */
 #pragma once
 
 #define COSTS_CODE(Number, Method) CTL_CODE(FILE_DEVICE_UNKNOWN, 0xB20 + (Number), (Method), FILE_ANY_ACCESS)
 
-/* Requests that are measured as a whole by the program. The driver finds their data's first byte and does nothing else. */
+/* Requests that the program measures as a whole. The driver finds their data's first byte and does nothing else. */
 #define COSTS_BUFFERED   COSTS_CODE(0, METHOD_BUFFERED)   /* Information: all of the output */
 #define COSTS_IN_DIRECT  COSTS_CODE(1, METHOD_IN_DIRECT)  /* mapped by MmGetSystemAddressForMdlSafe */
 #define COSTS_OUT_DIRECT COSTS_CODE(2, METHOD_OUT_DIRECT) /* the same */

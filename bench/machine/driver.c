@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * costs.sys: the driver behind `make bench-machine`. This file: start and end, and the requests that the program measures
- * from outside; memory.c and channel.c measure their own work.
+ * costs.sys: the driver behind `make bench-machine`. This file: start and end, and the requests that the program
+ * measures from outside; memory.c and channel.c measure their own work.
  */
 #include "driver.h"
 

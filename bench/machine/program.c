@@ -138,7 +138,8 @@ static void MeasureSteps(DWORD Code, uint64_t Pages, void *Buffer)
     static COSTS_STEPS steps[COSTS_SAMPLES_MAX];
     uint64_t values[COSTS_SAMPLES_MAX];
 
-    Ask(Code == COSTS_LOCK ? "MDL" : Code == COSTS_SHARE ? "region" : "user view", Code, &memory, sizeof(memory), steps, samples * sizeof(steps[0]));
+    Ask(Code == COSTS_LOCK ? "MDL" : Code == COSTS_SHARE ? "region" : "user view", Code, &memory, sizeof(memory), steps,
+        samples * sizeof(steps[0]));
     for (unsigned step = 0; step < sizeof(Steps) / sizeof(Steps[0]); step++)
     {
         const char *name = Code == COSTS_LOCK    ? Steps[step].Lock

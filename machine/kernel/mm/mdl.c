@@ -185,7 +185,7 @@ static DECLSPEC_NORETURN VOID MipReportNotResident(PMDL Mdl, ULONG_PTR Va)
     KeBugCheckEx(MEMORY_MANAGEMENT, 0x1240, (ULONG_PTR)Mdl, (ULONG_PTR)MiLookupPte(__readcr3(), Va, &large), 0);
 }
 
-/* The entry that the page at Va would have if it weren't part of a large one (2 MB pages only: the loader makes no others;
+/* The entry that the page at Va would have if it weren't part of a large one (2 MB: the loader makes no others;
    bit 12 of such an entry is its PAT bit). */
 static inline ULONG64 MipPartOfLarge(ULONG64 Large, ULONG_PTR Va)
 {

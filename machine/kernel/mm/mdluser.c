@@ -41,8 +41,8 @@ static VOID MipWriteEntries(PEPROCESS Process, PMDL Mdl, PMMPTE Entry, ULONG_PTR
 }
 
 /*
- * Makes the page tables of a range before anything is written, so that failing needs no undoing. Returns the first page's
- * entry; NULL: out of pages.
+ * Makes the page tables of a range before anything is written, so that failing needs no undoing. Returns the first
+ * page's entry; NULL: out of pages.
  */
 static PMMPTE MipMakeTables(PEPROCESS Process, ULONG_PTR Start, ULONG_PTR End)
 {
