@@ -96,7 +96,7 @@ machine_test(machine.screen.kernel STATUS 203
     SAYS "[0-9]+ +ntoskrnl.exe.0x[0-9a-f]+ +NtDeviceIoControlFile +[^ ]*machine/kernel/io/ioctl.c:[0-9]+"
     RUN misuse.sys misuse.exe unhandled)
 machine_test(machine.screen.unloaded STATUS 203
-    SAYS "caused by misuse.sys .unloaded., SleepTooLong, [^ ]*lifetime.c:" RUN misuse.sys misuse.exe unload_with_thread)
+    SAYS "caused by misuse.sys .unloaded., SleepTooLong, [^ ]*unload.c:" RUN misuse.sys misuse.exe unload_with_thread)
 machine_test(machine.screen.recursion STATUS 203 SAYS "^    \\.\\.\\.  [0-9]+ times more"
     RUN misuse.sys misuse.exe stack_overflow)
 machine_test(machine.screen.json OPTIONS --json - STATUS 203 SAYS "\"function\": \"Misuse_unhandled\""

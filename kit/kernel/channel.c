@@ -40,7 +40,7 @@ static NTSTATUS IstChannelTakeEvent(UINT64 Handle, KPROCESSOR_MODE Mode, PKEVENT
     {
         return STATUS_NOT_SUPPORTED;
     }
-    if (Handle > MAXULONG_PTR)
+    if (Handle == 0 || Handle > MAXULONG_PTR) /* Driver Verifier stops at a null handle (C4, F5), whoever gave it */
     {
         return STATUS_INVALID_HANDLE;
     }

@@ -44,6 +44,17 @@ NTSTATUS ExpOpenWaitable(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES 
 /** Stores a LONG through an optional user pointer. */
 NTSTATUS ExpReturnLong(PLONG Target, LONG Value);
 
+/* Live structures of drivers (live.c); Caller is the return address of the exported routine. IRQL <= DISPATCH_LEVEL. */
+typedef enum _EXP_LIVE_KIND
+{
+    ExpLiveResource,
+    ExpLiveLookaside,
+} EXP_LIVE_KIND;
+
+VOID ExpCheckNew(EXP_LIVE_KIND Kind, PVOID Structure, PVOID Caller);  /* before it is written to */
+VOID ExpEnterLive(EXP_LIVE_KIND Kind, PVOID Structure, PVOID Caller); /* initialises its list entry */
+VOID ExpLeaveLive(EXP_LIVE_KIND Kind, PVOID Structure, PVOID Caller);
+
 /**
  * Takes a spin lock with interrupts off, at whatever IRQL the caller is; the lock may be a driver's, so it is held as KE
  * holds one (owner's thread with bit 0 set). Returns whether interrupts were on.

@@ -6,6 +6,26 @@
 #include "exp.h"
 #include "vf.h"
 
+/* Verifier: C4, 33 to acquire above APC_LEVEL, 34 to release at any other level. */
+static inline VOID ExpCheck(PFAST_MUTEX Mutex, BOOLEAN Holds, ULONG Rule)
+{
+    if (!Holds)
+    {
+        VfCheck(FALSE, Rule, KeGetCurrentIrql(), (ULONG_PTR)Mutex, 0);
+    }
+}
+
+/* C4, 39 and 3A: the "unsafe" routines are for callers to whom no normal kernel APC can come. */
+static inline VOID ExpCheckUnsafe(PFAST_MUTEX Mutex, ULONG Rule, PVOID Caller)
+{
+    PKTHREAD thread = KiCurrentThread();
+
+    if (KeGetCurrentIrql() != APC_LEVEL && thread->CombinedApcDisable == 0 && VfIsChecked(Caller))
+    {
+        VfCheck(FALSE, Rule, KeGetCurrentIrql(), 0, (ULONG_PTR)Mutex);
+    }
+}
+
 static VOID ExpAcquire(PFAST_MUTEX Mutex)
 {
     if (VfShuffleOn)
@@ -34,6 +54,7 @@ VOID FASTCALL ExAcquireFastMutex(PFAST_MUTEX FastMutex)
 {
     KIRQL irql;
 
+    ExpCheck(FastMutex, KeGetCurrentIrql() <= APC_LEVEL, 0x33);
     KeRaiseIrql(APC_LEVEL, &irql);
     ExpAcquire(FastMutex);
     FastMutex->OldIrql = irql;
@@ -43,6 +64,7 @@ VOID FASTCALL ExReleaseFastMutex(PFAST_MUTEX FastMutex)
 {
     KIRQL irql = (KIRQL)FastMutex->OldIrql;
 
+    ExpCheck(FastMutex, KeGetCurrentIrql() == APC_LEVEL, 0x34);
     ExpRelease(FastMutex);
     KeLowerIrql(irql);
 }
@@ -51,6 +73,7 @@ BOOLEAN FASTCALL ExTryToAcquireFastMutex(PFAST_MUTEX FastMutex)
 {
     KIRQL irql;
 
+    ExpCheck(FastMutex, KeGetCurrentIrql() <= APC_LEVEL, 0x33);
     KeRaiseIrql(APC_LEVEL, &irql);
     if (InterlockedCompareExchange(&FastMutex->Count, 0, 1) != 1)
     {
@@ -65,11 +88,13 @@ BOOLEAN FASTCALL ExTryToAcquireFastMutex(PFAST_MUTEX FastMutex)
 /** Takes the mutex; the caller is at APC_LEVEL or in a critical region already. */
 VOID FASTCALL ExAcquireFastMutexUnsafe(PFAST_MUTEX FastMutex)
 {
+    ExpCheckUnsafe(FastMutex, 0x39, __builtin_return_address(0));
     ExpAcquire(FastMutex);
 }
 
 VOID FASTCALL ExReleaseFastMutexUnsafe(PFAST_MUTEX FastMutex)
 {
+    ExpCheckUnsafe(FastMutex, 0x3A, __builtin_return_address(0));
     ExpRelease(FastMutex);
 }
 

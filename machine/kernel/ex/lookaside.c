@@ -15,11 +15,22 @@ static USHORT ExpDepth(USHORT Depth)
     return VfOption(VfSpecialPool) ? 0 : Depth;
 }
 
-static VOID ExpInitialize(PGENERAL_LOOKASIDE L, POOL_TYPE Type, SIZE_T Size, ULONG Tag)
+/* Verifier: C4, CA and CD. The smallest block is the link of a free one. */
+static VOID ExpCheckNewList(PGENERAL_LOOKASIDE L, SIZE_T Size, PVOID Caller)
 {
+    ExpCheckNew(ExpLiveLookaside, L, Caller);
+    if (Size < sizeof(PVOID) && VfIsChecked(Caller))
+    {
+        VfCheck(FALSE, 0xCD, (ULONG_PTR)L, Size, sizeof(PVOID));
+    }
+}
+
+static VOID ExpInitialize(PGENERAL_LOOKASIDE L, POOL_TYPE Type, SIZE_T Size, ULONG Tag, PVOID Caller)
+{
+    ExpCheckNewList(L, Size, Caller);
     RtlZeroMemory(L, sizeof(*L));
     InitializeSListHead(&L->ListHead);
-    InitializeListHead(&L->ListEntry);
+    ExpEnterLive(ExpLiveLookaside, L, Caller);
     L->Depth = ExpDepth(EX_LOOKASIDE_DEPTH);
     L->MaximumDepth = ExpDepth(EX_LOOKASIDE_MAXIMUM);
     L->Type = Type;
@@ -27,10 +38,12 @@ static VOID ExpInitialize(PGENERAL_LOOKASIDE L, POOL_TYPE Type, SIZE_T Size, ULO
     L->Tag = Tag;
 }
 
-static VOID ExpDelete(PGENERAL_LOOKASIDE L)
+static VOID ExpDelete(PGENERAL_LOOKASIDE L, PVOID Caller)
 {
-    PSLIST_ENTRY entry = ExpInterlockedFlushSList(&L->ListHead);
+    PSLIST_ENTRY entry;
 
+    ExpLeaveLive(ExpLiveLookaside, L, Caller);
+    entry = ExpInterlockedFlushSList(&L->ListHead);
     while (entry != NULL)
     {
         PSLIST_ENTRY next = entry->Next;
@@ -44,14 +57,15 @@ VOID NTAPI ExInitializeNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside, PAL
                                            SIZE_T Size, ULONG Tag, USHORT Depth)
 {
     UNREFERENCED_PARAMETER(Depth);
-    ExpInitialize(&Lookaside->L, NonPagedPool | (Flags & POOL_RAISE_IF_ALLOCATION_FAILURE), Size, Tag);
+    ExpInitialize(&Lookaside->L, NonPagedPool | (Flags & POOL_RAISE_IF_ALLOCATION_FAILURE), Size, Tag,
+                  __builtin_return_address(0));
     Lookaside->L.Allocate = Allocate != NULL ? Allocate : ExAllocatePoolWithTag;
     Lookaside->L.Free = Free != NULL ? Free : ExFreePool;
 }
 
 VOID NTAPI ExDeleteNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside)
 {
-    ExpDelete(&Lookaside->L);
+    ExpDelete(&Lookaside->L, __builtin_return_address(0));
 }
 
 /** Prepares a list of pageable blocks. Size in bytes. IRQL <= APC_LEVEL. */
@@ -59,14 +73,15 @@ VOID NTAPI ExInitializePagedLookasideList(PPAGED_LOOKASIDE_LIST Lookaside, PALLO
                                           SIZE_T Size, ULONG Tag, USHORT Depth)
 {
     UNREFERENCED_PARAMETER(Depth);
-    ExpInitialize(&Lookaside->L, PagedPool | (Flags & POOL_RAISE_IF_ALLOCATION_FAILURE), Size, Tag);
+    ExpInitialize(&Lookaside->L, PagedPool | (Flags & POOL_RAISE_IF_ALLOCATION_FAILURE), Size, Tag,
+                  __builtin_return_address(0));
     Lookaside->L.Allocate = Allocate != NULL ? Allocate : ExAllocatePoolWithTag;
     Lookaside->L.Free = Free != NULL ? Free : ExFreePool;
 }
 
 VOID NTAPI ExDeletePagedLookasideList(PPAGED_LOOKASIDE_LIST Lookaside)
 {
-    ExpDelete(&Lookaside->L);
+    ExpDelete(&Lookaside->L, __builtin_return_address(0));
 }
 
 /* The pool's own routines, called by the driver itself, so that the driver is whom the block belongs to. They take no
@@ -86,9 +101,10 @@ NTSTATUS NTAPI ExInitializeLookasideListEx(PLOOKASIDE_LIST_EX Lookaside, PALLOCA
     {
         return STATUS_INVALID_PARAMETER_5;
     }
+    ExpCheckNewList(list, Size, __builtin_return_address(0));
     RtlZeroMemory(Lookaside, sizeof(*Lookaside));
     InitializeSListHead(&list->ListHead);
-    InitializeListHead(&list->ListEntry);
+    ExpEnterLive(ExpLiveLookaside, list, __builtin_return_address(0));
     list->Depth = ExpDepth(EX_LOOKASIDE_DEPTH);
     list->MaximumDepth = ExpDepth(EX_LOOKASIDE_MAXIMUM);
     list->Type = PoolType;
@@ -117,5 +133,6 @@ VOID NTAPI ExFlushLookasideListEx(PLOOKASIDE_LIST_EX Lookaside)
 
 VOID NTAPI ExDeleteLookasideListEx(PLOOKASIDE_LIST_EX Lookaside)
 {
+    ExpLeaveLive(ExpLiveLookaside, Lookaside, __builtin_return_address(0));
     ExFlushLookasideListEx(Lookaside);
 }

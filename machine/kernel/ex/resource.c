@@ -41,6 +41,7 @@ static BOOLEAN ExpIsExclusive(PERESOURCE Resource)
 NTSTATUS NTAPI ExInitializeResourceLite(PERESOURCE Resource)
 {
     VfCheckStructure(Resource, sizeof(*Resource), __builtin_return_address(0));
+    ExpCheckNew(ExpLiveResource, Resource, __builtin_return_address(0));
     EXP_RESOURCE_BLOCK *block = ExAllocatePoolWithTag(NonPagedPool, sizeof(*block), 'seRE');
 
     if (block == NULL)
@@ -52,7 +53,7 @@ NTSTATUS NTAPI ExInitializeResourceLite(PERESOURCE Resource)
     KeInitializeSemaphore(&block->Shared, 0, MAXLONG);
     KeInitializeEvent(&block->Exclusive, SynchronizationEvent, FALSE);
     KeInitializeSpinLock(&Resource->SpinLock);
-    InitializeListHead(&Resource->SystemResourcesList);
+    ExpEnterLive(ExpLiveResource, Resource, __builtin_return_address(0));
     block->Table[0].TableSize = EX_RESOURCE_OWNERS + 1;
     Resource->SharedWaiters = &block->Shared;
     Resource->ExclusiveWaiters = &block->Exclusive;
@@ -63,8 +64,10 @@ NTSTATUS NTAPI ExInitializeResourceLite(PERESOURCE Resource)
 /** Frees what the resource holds; nobody may own it or wait for it. IRQL <= DISPATCH_LEVEL. */
 NTSTATUS NTAPI ExDeleteResourceLite(PERESOURCE Resource)
 {
-    EXP_RESOURCE_BLOCK *block = ExpBlock(Resource);
+    EXP_RESOURCE_BLOCK *block;
 
+    ExpLeaveLive(ExpLiveResource, Resource, __builtin_return_address(0));
+    block = ExpBlock(Resource);
     if (Resource->OwnerTable != block->Table)
     {
         ExFreePoolWithTag(Resource->OwnerTable, 'seRE');
@@ -80,6 +83,25 @@ NTSTATUS NTAPI ExReinitializeResourceLite(PERESOURCE Resource)
 {
     ExDeleteResourceLite(Resource);
     return ExInitializeResourceLite(Resource);
+}
+
+/*
+ * Verifier: C4, 3D for a resource that is not aligned, 37 and 38 for acquiring and releasing one while a normal kernel
+ * APC could come and suspend the owner. System threads cannot be suspended.
+ */
+static VOID ExpCheckUse(PERESOURCE Resource, ULONG Rule, PVOID Caller)
+{
+    PKTHREAD thread = KiCurrentThread();
+
+    if (((ULONG_PTR)Resource & (sizeof(PVOID) - 1)) != 0 && VfIsChecked(Caller))
+    {
+        VfCheck(FALSE, 0x3D, 0, 0, (ULONG_PTR)Resource);
+    }
+    if (thread->CombinedApcDisable == 0 && KeGetCurrentIrql() < APC_LEVEL && !PsIsSystemThread((PETHREAD)thread) &&
+        VfIsChecked(Caller))
+    {
+        VfCheck(FALSE, Rule, KeGetCurrentIrql(), 0, (ULONG_PTR)Resource);
+    }
 }
 
 static POWNER_ENTRY ExpFindShared(PERESOURCE Resource, ERESOURCE_THREAD Thread)
@@ -170,6 +192,7 @@ BOOLEAN NTAPI ExAcquireResourceExclusiveLite(PERESOURCE Resource, BOOLEAN Wait)
     BOOLEAN granted = TRUE;
     KIRQL irql;
 
+    ExpCheckUse(Resource, 0x37, __builtin_return_address(0));
     KeAcquireSpinLock(&Resource->SpinLock, &irql);
     if (Resource->ActiveCount == 0)
     {
@@ -293,16 +316,19 @@ static BOOLEAN ExpAcquireShared(PERESOURCE Resource, EXP_SHARED_RULE Rule, BOOLE
 
 BOOLEAN NTAPI ExAcquireResourceSharedLite(PERESOURCE Resource, BOOLEAN Wait)
 {
+    ExpCheckUse(Resource, 0x37, __builtin_return_address(0));
     return ExpAcquireShared(Resource, ExpSharedFair, Wait);
 }
 
 BOOLEAN NTAPI ExAcquireSharedStarveExclusive(PERESOURCE Resource, BOOLEAN Wait)
 {
+    ExpCheckUse(Resource, 0x37, __builtin_return_address(0));
     return ExpAcquireShared(Resource, ExpSharedStarve, Wait);
 }
 
 BOOLEAN NTAPI ExAcquireSharedWaitForExclusive(PERESOURCE Resource, BOOLEAN Wait)
 {
+    ExpCheckUse(Resource, 0x37, __builtin_return_address(0));
     return ExpAcquireShared(Resource, ExpSharedBehindWaiters, Wait);
 }
 
@@ -382,6 +408,7 @@ VOID NTAPI ExReleaseResourceForThreadLite(PERESOURCE Resource, ERESOURCE_THREAD 
 
 VOID FASTCALL ExReleaseResourceLite(PERESOURCE Resource)
 {
+    ExpCheckUse(Resource, 0x38, __builtin_return_address(0));
     ExReleaseResourceForThreadLite(Resource, ExGetCurrentResourceThread());
 }
 

@@ -13,5 +13,13 @@ extern POBJECT_TYPE ExMutantObjectType, ExTimerObjectType;
 
 /** Waits until every queued work item has run. PASSIVE_LEVEL; for unload and shutdown. */
 VOID ExDrainWorkQueues(VOID);
+/*
+ * What is about to be freed holds a live resource or lookaside list of a driver (C4, D2 and CC), or a queued work item
+ * (E4, 0). IRQL <= DISPATCH_LEVEL.
+ */
+VOID ExCheckForLive(PVOID Memory, SIZE_T Size);
+VOID ExCheckForWorker(PVOID Memory, SIZE_T Size);
+/** Checks what a work item's routine left behind: bug checks E1, 1, DF. */
+VOID ExCheckWorkerReturn(PVOID Routine, PVOID Parameter, PVOID Item);
 /** Random 64-bit number from a generator seeded at boot (deterministic with option=seed). Any IRQL. */
 ULONG64 ExGenRandom64(VOID);

@@ -35,3 +35,6 @@ VOID IoPrintLeftovers(VOID);
 
 /** Sends IRP_MJ_SHUTDOWN to every device that registered for it. PASSIVE_LEVEL, once, before the machine ends. */
 VOID IoShutdownSystem(VOID);
+
+/** TRUE if a driver allocated an IRP there and it has not been freed. IRQL <= DISPATCH_LEVEL. */
+BOOLEAN IoIsIrp(PVOID Address);

@@ -249,8 +249,11 @@ VOID KeFlushTb(PKPROCESS Process /* NULL: kernel address */, PVOID Va, SIZE_T Pa
 /* ---- stacks and diagnosis ---- */
 
 VOID KeGetStackLimits(PULONG_PTR Low, PULONG_PTR High);
-/** Bug check C7 if an active timer or a queued DPC lies inside memory about to be freed. IRQL <= DISPATCH_LEVEL. */
+/** Bug check C7 if an active timer, a queued DPC or the routine of one lies inside memory about to be freed. IRQL <=
+    DISPATCH_LEVEL. */
 VOID KeCheckForTimer(PVOID Memory, SIZE_T Size);
+/** The first entry of a KQUEUE that lies inside the memory, or NULL. IRQL <= DISPATCH_LEVEL. */
+PLIST_ENTRY KeFindInQueue(PRKQUEUE Queue, PVOID Memory, SIZE_T Size);
 /** TRUE while a bug check is being reported: locks must not be waited for any more. */
 extern volatile LONG KiBugCheckActive;
 /** Prints "NT time" stack of the caller to the error console; symbols as module+offset. Any IRQL. */

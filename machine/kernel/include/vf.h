@@ -45,8 +45,12 @@ VOID VfForgetLocks(PVOID Base, SIZE_T Size);
 VOID VfThreadEnds(VOID);
 VOID VfReportDeadlock(VOID);
 
+/** TRUE if the checks are on and Caller, a return address, is in a driver: the kernel's own calls are not checked. Any
+    IRQL. */
+BOOLEAN VfIsChecked(PVOID Caller);
+
 /*
- * Rules E0 to E4 on the addresses that a driver passes; nothing happens unless the checks are on and Caller is in a
+ * Rules E0 to E4 and E6 on the addresses that a driver passes; nothing happens unless the checks are on and Caller is in a
  * driver. Any IRQL.
  */
 VOID VfCheckStructure(PVOID Structure, SIZE_T Size, PVOID Caller);

@@ -143,7 +143,7 @@ NTSTATUS NTAPI IoAttachDevice(_In_ PDEVICE_OBJECT SourceDevice, _In_ PUNICODE_ST
     return Status;
 }
 
-/** Takes off the device that is attached to TargetDevice. IRQL PASSIVE_LEVEL. */
+/** Takes off the device that is attached to TargetDevice. Verifier stop C9, 202 if there is none. IRQL PASSIVE_LEVEL. */
 VOID NTAPI IoDetachDevice(_Inout_ PDEVICE_OBJECT TargetDevice)
 {
     PDRIVER_OBJECT Driver = TargetDevice->DriverObject;
@@ -152,6 +152,11 @@ VOID NTAPI IoDetachDevice(_Inout_ PDEVICE_OBJECT TargetDevice)
     LONG Count;
     KIRQL Irql;
 
+    if (TargetDevice->AttachedDevice == NULL && VfOption(VfIoChecks))
+    {
+        KeBugCheckEx(DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0x202, (ULONG_PTR)_ReturnAddress(), 0,
+                     (ULONG_PTR)TargetDevice);
+    }
     ObReferenceObject(TargetDevice);
     ObReferenceObject(Driver);
     KeAcquireSpinLock(&IopDatabaseLock, &Irql);

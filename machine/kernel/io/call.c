@@ -34,8 +34,17 @@ static __attribute__((noinline)) DECLSPEC_NORETURN VOID IopNoStackLocation(PIRP 
     KeBugCheckEx(NO_MORE_IRP_STACK_LOCATIONS, (ULONG_PTR)Irp, 0, 0, 0);
 }
 
-static __attribute__((noinline)) VOID IopCheckCall(PDEVICE_OBJECT Device, PIRP Irp)
+/* Cold: something is wrong, or the checks would say so. */
+static __attribute__((noinline)) VOID IopCheckCall(PDEVICE_OBJECT Device, PIRP Irp, PVOID Caller)
 {
+    if (!VfOption(VfIoChecks))
+    {
+        return;
+    }
+    if (Device == NULL)
+    {
+        IopViolation(0x204, Caller, (ULONG_PTR)Irp, 0);
+    }
     if (Irp->Type != IO_TYPE_IRP)
     {
         IopViolation(0x03, Irp, 0, 0);
@@ -48,6 +57,31 @@ static __attribute__((noinline)) VOID IopCheckCall(PDEVICE_OBJECT Device, PIRP I
     {
         IopViolation(0x10, (PVOID)(ULONG_PTR)KeGetCurrentIrql(), 0, 0);
     }
+    if (Irp->CancelRoutine != NULL)
+    {
+        IopViolation(0x203, Caller, (ULONG_PTR)Irp, (ULONG_PTR)Device);
+    }
+}
+
+/* What a dispatch routine must leave as it found it. */
+static __attribute__((noinline)) VOID IopCheckDispatch(PDEVICE_OBJECT Device, PVOID Routine, KIRQL Irql, ULONG Apcs)
+{
+    if (!VfOption(VfChecks))
+    {
+        return;
+    }
+    IopNameDriver(Device, Routine);
+    if (KeGetCurrentIrql() != Irql && VfOption(VfIoChecks))
+    {
+        IopViolation(0x05, Device, Irql, KeGetCurrentIrql());
+    }
+    VfCheck(KiCurrentThread()->CombinedApcDisable == Apcs, 0xC5, (ULONG_PTR)Routine, (ULONG_PTR)(LONG_PTR)KiCurrentThread()->KernelApcDisable,
+            (ULONG_PTR)(LONG_PTR)(SHORT)Apcs);
+}
+
+static inline BOOLEAN IopInterruptsOn(VOID)
+{
+    return (__readeflags() & 0x200) != 0;
 }
 
 VOID IopReportViolation(ULONG_PTR Rule, PDEVICE_OBJECT Device, UCHAR Major, PIRP Irp, ULONG_PTR P4)
@@ -63,7 +97,8 @@ VOID IopReportViolation(ULONG_PTR Rule, PDEVICE_OBJECT Device, UCHAR Major, PIRP
  * Sends an IRP to the driver of a device: the next stack location becomes the current one, and the dispatch routine for
  * its major function is called.
  * @return What the dispatch routine returned.
- * Bug check 35 if there is no stack location left; C9/3, 4, 5, 10 under verification. IRQL <= DISPATCH_LEVEL.
+ * Bug check 35 if there is no stack location left; under verification C9/3, 4, 5, 10, 203, 204, and C4/C0, C1, C5, E2.
+ * IRQL <= DISPATCH_LEVEL.
  */
 NTSTATUS FASTCALL IofCallDriver(_In_ PDEVICE_OBJECT DeviceObject, _Inout_ PIRP Irp)
 {
@@ -71,11 +106,14 @@ NTSTATUS FASTCALL IofCallDriver(_In_ PDEVICE_OBJECT DeviceObject, _Inout_ PIRP I
     PDRIVER_DISPATCH Routine;
     NTSTATUS Status;
     KIRQL Before = KeGetCurrentIrql();
+    ULONG Apcs = KiCurrentThread()->CombinedApcDisable;
 
-    if (Irp->Type != IO_TYPE_IRP || DeviceObject->Type != IO_TYPE_DEVICE || Before > DISPATCH_LEVEL)
+    if (DeviceObject == NULL || Irp->Type != IO_TYPE_IRP || DeviceObject->Type != IO_TYPE_DEVICE ||
+        Before > DISPATCH_LEVEL || Irp->CancelRoutine != NULL)
     {
-        IopCheckCall(DeviceObject, Irp);
+        IopCheckCall(DeviceObject, Irp, __builtin_return_address(0));
     }
+    VfCheck(IopInterruptsOn(), 0xC0, (ULONG_PTR)Irp, 0, 0);
     if (Irp->RequestorMode == KernelMode)
     {
         VfCheckIrpAddresses(Irp, __builtin_return_address(0));
@@ -92,10 +130,10 @@ NTSTATUS FASTCALL IofCallDriver(_In_ PDEVICE_OBJECT DeviceObject, _Inout_ PIRP I
         VfKillAtCall((PVOID)Routine);
     }
     Status = Routine(DeviceObject, Irp);
-    if (KeGetCurrentIrql() != Before && VfOption(VfIoChecks))
+    VfCheck(IopInterruptsOn(), 0xC1, (ULONG_PTR)Routine, 0, 0);
+    if (KeGetCurrentIrql() != Before || KiCurrentThread()->CombinedApcDisable != Apcs)
     {
-        IopNameDriver(DeviceObject, (PVOID)Routine);
-        IopViolation(0x05, DeviceObject, Before, KeGetCurrentIrql());
+        IopCheckDispatch(DeviceObject, (PVOID)Routine, Before, Apcs);
     }
     return Status;
 }

@@ -174,6 +174,31 @@ static inline VOID IopClearLocation(PIO_STACK_LOCATION Location)
     Location->FileObject = NULL;
 }
 
+/* C4, FA and FB: what a completion routine must leave as it found it. */
+static __attribute__((noinline)) VOID IopCheckRoutine(PVOID Routine, KIRQL Irql, ULONG Apcs)
+{
+    VfCheck(KeGetCurrentIrql() == Irql, 0xFA, (ULONG_PTR)Routine, Irql, KeGetCurrentIrql());
+    VfCheck(KiCurrentThread()->CombinedApcDisable == Apcs, 0xFB, (ULONG_PTR)Routine, (ULONG_PTR)(LONG_PTR)KiCurrentThread()->KernelApcDisable,
+            (ULONG_PTR)(LONG_PTR)(SHORT)Apcs);
+}
+
+/*
+ * C9, 312: more bytes than the caller's buffer has. Looked at when all drivers are done with the IRP; who completed it is
+ * named, though a driver above may have changed the figure. Only IRPs of the I/O manager's own requests have these flags
+ * together, and a header.
+ */
+static inline VOID IopCheckOutput(PIRP Irp, PDEVICE_OBJECT Device, PVOID Caller)
+{
+    const ULONG Output = IRP_BUFFERED_IO | IRP_INPUT_OPERATION | IRP_DEALLOCATE_BUFFER;
+
+    if ((Irp->Flags & Output) == Output && !NT_ERROR(Irp->IoStatus.Status) &&
+        Irp->IoStatus.Status != STATUS_VERIFY_REQUIRED &&
+        Irp->IoStatus.Information > IopIrpHeader(Irp)->OutputLength && VfOption(VfIoChecks))
+    {
+        KeBugCheckEx(DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0x312, (ULONG_PTR)Caller, (ULONG_PTR)Irp, (ULONG_PTR)Device);
+    }
+}
+
 /*
  * Goes up the stack locations, calling the completion routines whose conditions hold.
  * FALSE: a routine kept the IRP (STATUS_MORE_PROCESSING_REQUIRED); it may be gone already.
@@ -199,8 +224,16 @@ static BOOLEAN IopWalkUp(PIRP Irp)
             PDEVICE_OBJECT Device = Irp->CurrentLocation == Irp->StackCount + 1
                                         ? NULL
                                         : Irp->Tail.Overlay.CurrentStackLocation->DeviceObject;
+            KIRQL Before = KeGetCurrentIrql();
+            ULONG Apcs = KiCurrentThread()->CombinedApcDisable;
+            NTSTATUS Status;
             IopClearLocation(Location);
-            if (Routine(Device, Irp, Context) == STATUS_MORE_PROCESSING_REQUIRED)
+            Status = Routine(Device, Irp, Context);
+            if (KeGetCurrentIrql() != Before || KiCurrentThread()->CombinedApcDisable != Apcs)
+            {
+                IopCheckRoutine((PVOID)Routine, Before, Apcs);
+            }
+            if (Status == STATUS_MORE_PROCESSING_REQUIRED)
             {
                 return FALSE;
             }
@@ -224,10 +257,13 @@ static BOOLEAN IopWalkUp(PIRP Irp)
 /**
  * Completes an IRP: no driver below owns it any more, and its IoStatus is final.
  * @param PriorityBoost  For the thread that waits, IO_NO_INCREMENT and kin.
- * Bug check 44 if the IRP was completed before; C9/6, 7, E under verification. IRQL <= DISPATCH_LEVEL.
+ * Bug check 44 if the IRP was completed before; under verification C9/6, 7, E, 312, and C4/FA, FB.
+ * IRQL <= DISPATCH_LEVEL.
  */
 VOID FASTCALL IofCompleteRequest(_In_ PIRP Irp, _In_ CCHAR PriorityBoost)
 {
+    PDEVICE_OBJECT Device = NULL; /* whose driver completes it */
+
     if (Irp->Type != IO_TYPE_IRP || Irp->CurrentLocation > Irp->StackCount + 1)
     {
         KeBugCheckEx(MULTIPLE_IRP_COMPLETE_REQUESTS, (ULONG_PTR)Irp, __LINE__, 0, 0);
@@ -239,11 +275,13 @@ VOID FASTCALL IofCompleteRequest(_In_ PIRP Irp, _In_ CCHAR PriorityBoost)
     }
     if (Irp->CurrentLocation <= Irp->StackCount)
     {
+        Device = Irp->Tail.Overlay.CurrentStackLocation->DeviceObject;
         if (!IopWalkUp(Irp))
         {
             return;
         }
     }
+    IopCheckOutput(Irp, Device, __builtin_return_address(0));
     /* Past the last location and one more: a second completion is told by this. */
     Irp->CurrentLocation = Irp->StackCount + 2;
     if (Irp->Flags & IRP_ASSOCIATED_IRP)

@@ -195,7 +195,7 @@ VOID IopDeleteDeviceObject(PVOID Object)
 /**
  * Takes a device away: its name goes at once, no file can be opened on it, and it leaves memory with the last close and
  * the last reference. A timer and a shutdown notification of the device are withdrawn.
- * IRQL <= APC_LEVEL.
+ * Verifier stop C9, 201 if it is still attached to one below, 240 if it was deleted before. IRQL <= APC_LEVEL.
  */
 VOID NTAPI IoDeleteDevice(_In_ PDEVICE_OBJECT DeviceObject)
 {
@@ -203,6 +203,11 @@ VOID NTAPI IoDeleteDevice(_In_ PDEVICE_OBJECT DeviceObject)
     BOOLEAN Finish;
     KIRQL Irql;
 
+    if (Extension->AttachedTo != NULL && VfOption(VfIoChecks))
+    {
+        KeBugCheckEx(DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0x201, (ULONG_PTR)_ReturnAddress(), 0,
+                     (ULONG_PTR)DeviceObject);
+    }
     if (DeviceObject->Flags & DO_SHUTDOWN_REGISTERED)
     {
         IoUnregisterShutdownNotification(DeviceObject);
@@ -222,8 +227,8 @@ VOID NTAPI IoDeleteDevice(_In_ PDEVICE_OBJECT DeviceObject)
         KeReleaseSpinLock(&IopDatabaseLock, Irql);
         if (VfOption(VfIoChecks))
         {
-            KeBugCheckEx(DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0x240, (ULONG_PTR)_ReturnAddress(),
-                         (ULONG_PTR)DeviceObject, 0);
+            KeBugCheckEx(DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0x240, (ULONG_PTR)_ReturnAddress(), 0,
+                         (ULONG_PTR)DeviceObject);
         }
         return;
     }

@@ -34,7 +34,7 @@ static NTSTATUS IopSendCloseRequest(PFILE_OBJECT File, UCHAR Major, UCHAR Minor)
     {
         if (Status != STATUS_PENDING)
         {
-            IopReportViolation(0x226, Device, Major, Irp, 0);
+            IopReportViolation(0x226, Device, Major, Irp, (ULONG_PTR)Device);
         }
         KeWaitForSingleObject(&Event, Executive, KernelMode, FALSE, NULL);
     }

@@ -19,23 +19,14 @@ static VOID NTAPI IopUserApcRundown(PKAPC Apc)
  * Copies a buffered request's output to the caller. Information is the driver's claim: no more than the caller's buffer
  * takes is ever copied, so that a wrong claim cannot show the caller foreign pool.
  */
-static VOID IopCopyBack(PIRP Irp, PFILE_OBJECT File)
+static VOID IopCopyBack(PIRP Irp)
 {
     SIZE_T Length = Irp->IoStatus.Information;
     SIZE_T Limit = IopIrpHeader(Irp)->OutputLength;
 
     if (Length > Limit)
     {
-        if (VfOption(VfIoChecks))
-        {
-            if (File != NULL)
-            {
-                HalPrint(HalStreamError, "I/O: the fault is in a request to %wZ\n",
-                         &File->DeviceObject->DriverObject->DriverName);
-            }
-            KeBugCheckEx(DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0x312, (ULONG_PTR)Irp, Length, Limit);
-        }
-        Length = Limit;
+        Length = Limit; /* with the checks on IofCompleteRequest has looked */
     }
     __try
     {
@@ -47,14 +38,14 @@ static VOID IopCopyBack(PIRP Irp, PFILE_OBJECT File)
     }
 }
 
-static VOID IopFreeBuffers(PIRP Irp, PFILE_OBJECT File)
+static VOID IopFreeBuffers(PIRP Irp)
 {
     if (Irp->Flags & IRP_BUFFERED_IO)
     {
         if ((Irp->Flags & IRP_INPUT_OPERATION) && !NT_ERROR(Irp->IoStatus.Status) && Irp->IoStatus.Information != 0 &&
             Irp->IoStatus.Status != STATUS_VERIFY_REQUIRED && Irp->AssociatedIrp.SystemBuffer != NULL)
         {
-            IopCopyBack(Irp, File);
+            IopCopyBack(Irp);
         }
         if ((Irp->Flags & IRP_DEALLOCATE_BUFFER) && Irp->AssociatedIrp.SystemBuffer != NULL)
         {
@@ -173,15 +164,39 @@ static VOID IopTellFailure(PIRP Irp, PFILE_OBJECT File)
     IoFreeIrp(Irp);
 }
 
+/*
+ * C9, C and D: the status block or the event lie on this thread's stack, below what is in use of it. (In the part that
+ * this routine and the APC around it use they are not told from their own variables.)
+ */
+static VOID IopCheckStack(PIRP Irp)
+{
+    PKTHREAD Thread = KiCurrentThread();
+    ULONG_PTR Unused = (ULONG_PTR)__builtin_frame_address(0) - (ULONG_PTR)Thread->StackLimit;
+
+    if ((ULONG_PTR)__builtin_frame_address(0) >= (ULONG_PTR)Thread->StackBase || !VfOption(VfIoChecks))
+    {
+        return;
+    }
+    if ((ULONG_PTR)Irp->UserIosb - (ULONG_PTR)Thread->StackLimit < Unused)
+    {
+        KeBugCheckEx(DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0x0C, (ULONG_PTR)Irp->UserIosb, 0, 0);
+    }
+    if ((ULONG_PTR)Irp->UserEvent - (ULONG_PTR)Thread->StackLimit < Unused)
+    {
+        KeBugCheckEx(DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0x0D, (ULONG_PTR)Irp->UserEvent, 0, 0);
+    }
+}
+
 NTSTATUS IopFinishRequestStatus(PIRP Irp, PFILE_OBJECT File)
 {
     NTSTATUS Status;
     BOOLEAN Synchronous = (Irp->Flags & IRP_SYNCHRONOUS_API) || (File != NULL && (File->Flags & FO_SYNCHRONOUS_IO));
     KIRQL Irql;
 
+    IopCheckStack(Irp);
     if (Irp->Flags & IRP_BUFFERED_IO || Irp->MdlAddress != NULL)
     {
-        IopFreeBuffers(Irp, File);
+        IopFreeBuffers(Irp);
     }
     Status = Irp->IoStatus.Status;
     KeRaiseIrql(APC_LEVEL, &Irql);

@@ -128,7 +128,8 @@ PIRP NTAPI IoAllocateIrp(_In_ CCHAR StackSize, _In_ BOOLEAN ChargeQuota)
 
 /**
  * Frees an IRP that IoAllocateIrp or a IoBuild routine made. No MDL of it is touched.
- * Bug check 44 if it is no IRP (any more), C9/2 if a thread still waits for it. IRQL <= DISPATCH_LEVEL.
+ * Bug check 44 if it is no IRP (any more), with the verifier C9/1; C9/2 if a thread still waits for it.
+ * IRQL <= DISPATCH_LEVEL.
  */
 VOID NTAPI IoFreeIrp(_In_ PIRP Irp)
 {
@@ -137,6 +138,10 @@ VOID NTAPI IoFreeIrp(_In_ PIRP Irp)
 
     if (Irp->Type != IO_TYPE_IRP)
     {
+        if (VfOption(VfIoChecks))
+        {
+            KeBugCheckEx(DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0x01, (ULONG_PTR)Irp, 0, 0);
+        }
         KeBugCheckEx(MULTIPLE_IRP_COMPLETE_REQUESTS, (ULONG_PTR)Irp, __LINE__, 0, 0);
     }
     if (!IsListEmpty(&Irp->ThreadListEntry) && VfOption(VfIoChecks))

@@ -22,6 +22,24 @@ VOID IopTrack(PLIST_ENTRY List, IOP_TRACKED *Block, PVOID Caller)
     KeReleaseSpinLock(&IopTrackLock, Irql);
 }
 
+BOOLEAN IoIsIrp(PVOID Address)
+{
+    BOOLEAN Found = FALSE;
+    KIRQL Irql;
+
+    if (IsListEmpty(&IopTrackedIrps) || KeGetCurrentIrql() > DISPATCH_LEVEL)
+    {
+        return FALSE;
+    }
+    KeAcquireSpinLock(&IopTrackLock, &Irql);
+    for (PLIST_ENTRY Link = IopTrackedIrps.Flink; Link != &IopTrackedIrps && !Found; Link = Link->Flink)
+    {
+        Found = (PVOID)(CONTAINING_RECORD(Link, IOP_IRP_HEADER, Tracked.Links) + 1) == Address;
+    }
+    KeReleaseSpinLock(&IopTrackLock, Irql);
+    return Found;
+}
+
 VOID IopUntrack(IOP_TRACKED *Block)
 {
     KIRQL Irql;

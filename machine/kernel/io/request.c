@@ -141,16 +141,16 @@ static __attribute__((noinline)) VOID IopCheckReturn(PIRP Irp, PDEVICE_OBJECT De
     {
         if (!Irp->PendingReturned)
         {
-            IopReportViolation(0x24C, Device, Major, Irp, 0);
+            IopReportViolation(0x24C, Device, Major, Irp, (ULONG_PTR)Device);
         }
     }
     else if (Irp->PendingReturned)
     {
-        IopReportViolation(0x23E, Device, Major, Irp, 0);
+        IopReportViolation(0x23E, Device, Major, Irp, (ULONG_PTR)Device);
     }
     else if (Status != Irp->IoStatus.Status)
     {
-        IopReportViolation(0x224, Device, Major, Irp, (ULONG)Status);
+        IopReportViolation(0x224, Device, Major, Irp, (ULONG)Irp->IoStatus.Status);
     }
 }
 
@@ -163,7 +163,7 @@ BOOLEAN IopLeaveRequest(PIRP Irp, PDEVICE_OBJECT Device, UCHAR Major, NTSTATUS S
         if (Status != STATUS_PENDING)
         {
             /* Neither completed nor pended: unless another thread is just completing it, it is lost. */
-            IopReportViolation(0x226, Device, Major, Irp, 0);
+            IopReportViolation(0x226, Device, Major, Irp, (ULONG_PTR)Device);
         }
         if (_InterlockedExchange8(&Header->Rendezvous, IOP_RENDEZVOUS_ISSUER_LEFT) == IOP_RENDEZVOUS_OPEN)
         {

@@ -5,7 +5,7 @@
  */
 #include "iop.h"
 
-#define WORKER_INVALID_ 0xE4ul /* 0: freed while queued; 1: queued twice */
+#include "ex.h"
 
 volatile LONG64 IopWorkItemCount;
 
@@ -24,7 +24,7 @@ struct _IO_WORKITEM
 static VOID NTAPI IopRunWorkItem(PVOID Parameter)
 {
     PIO_WORKITEM Item = Parameter;
-    PVOID Object = Item->Object;
+    PVOID Object = Item->Object, Routine = Item->Routine, Context = Item->Context;
 
     InterlockedExchange(&Item->Queued, 0);
     if (Item->Extended)
@@ -35,10 +35,7 @@ static VOID NTAPI IopRunWorkItem(PVOID Parameter)
     {
         ((PIO_WORKITEM_ROUTINE)Item->Routine)(Object, Item->Context);
     }
-    if (KeGetCurrentIrql() != PASSIVE_LEVEL)
-    {
-        KeBugCheckEx(IRQL_NOT_LESS_OR_EQUAL, (ULONG_PTR)Object, KeGetCurrentIrql(), 8, (ULONG_PTR)Object);
-    }
+    ExCheckWorkerReturn(Routine, Context, Item); /* here, where the driver's routine is known */
     ObDereferenceObject(Object);
 }
 
@@ -51,17 +48,21 @@ ULONG NTAPI IoSizeofWorkItem(VOID)
 /** Prepares a work item in the caller's nonpaged memory. IRQL <= DISPATCH_LEVEL. */
 VOID NTAPI IoInitializeWorkItem(_In_ PVOID IoObject, _Out_ PIO_WORKITEM IoWorkItem)
 {
+    if (IoObject == NULL)
+    {
+        KeBugCheckEx(WORKER_INVALID, 3, (ULONG_PTR)IoWorkItem, (ULONG_PTR)IoObject, 0);
+    }
     RtlZeroMemory(IoWorkItem, sizeof(*IoWorkItem));
     IoWorkItem->Object = IoObject;
     ExInitializeWorkItem(&IoWorkItem->Item, IopRunWorkItem, IoWorkItem);
 }
 
-/** Ends the use of a work item of IoInitializeWorkItem. Bug check E4/0 if it is queued. IRQL <= DISPATCH_LEVEL. */
+/** Ends the use of a work item of IoInitializeWorkItem. Bug check E4, kind 2, if it is queued. IRQL <= DISPATCH_LEVEL. */
 VOID NTAPI IoUninitializeWorkItem(_In_ PIO_WORKITEM IoWorkItem)
 {
     if (IoWorkItem->Queued != 0)
     {
-        KeBugCheckEx(WORKER_INVALID_, 0, (ULONG_PTR)IoWorkItem, (ULONG_PTR)IoWorkItem, (ULONG_PTR)(IoWorkItem + 1));
+        KeBugCheckEx(WORKER_INVALID, 2, (ULONG_PTR)IoWorkItem, (ULONG_PTR)IoWorkItem->Routine, 0);
     }
     IoWorkItem->Object = NULL;
 }
@@ -81,7 +82,7 @@ PIO_WORKITEM NTAPI IoAllocateWorkItem(_In_ PDEVICE_OBJECT DeviceObject)
     return Item;
 }
 
-/** Frees a work item; its own routine may do it. Bug check E4/0 if it is queued. IRQL <= DISPATCH_LEVEL. */
+/** Frees a work item; its own routine may do it. Bug check E4, kind 2, if it is queued. IRQL <= DISPATCH_LEVEL. */
 VOID NTAPI IoFreeWorkItem(_In_ PIO_WORKITEM IoWorkItem)
 {
     IoUninitializeWorkItem(IoWorkItem);
@@ -98,7 +99,7 @@ static VOID IopQueueItem(PIO_WORKITEM Item, PVOID Routine, BOOLEAN Extended, WOR
 {
     if (InterlockedExchange(&Item->Queued, 1) != 0)
     {
-        KeBugCheckEx(WORKER_INVALID_, 1, (ULONG_PTR)Item, 0, 0);
+        KeBugCheckEx(WORKER_INVALID, 1, (ULONG_PTR)Item, Queue, 0);
     }
     ObReferenceObject(Item->Object);
     Item->Routine = Routine;
@@ -109,7 +110,7 @@ static VOID IopQueueItem(PIO_WORKITEM Item, PVOID Routine, BOOLEAN Extended, WOR
 
 /**
  * Has WorkerRoutine(device, Context) called by a system thread at PASSIVE_LEVEL.
- * Bug check E4/1 if the item is queued already. IRQL <= DISPATCH_LEVEL.
+ * Bug check E4, kind 1, if the item is queued already. IRQL <= DISPATCH_LEVEL.
  */
 VOID NTAPI IoQueueWorkItem(_In_ PIO_WORKITEM IoWorkItem, _In_ PIO_WORKITEM_ROUTINE WorkerRoutine,
                            _In_ WORK_QUEUE_TYPE QueueType, _In_opt_ PVOID Context)

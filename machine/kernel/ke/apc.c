@@ -14,6 +14,7 @@
  * process (OriginalApcEnvironment) wait in SavedApcState until it detaches.
  */
 #include "kip.h"
+#include "vf.h"
 
 VOID KiInitializeApcState(PKAPC_STATE State, PKPROCESS Process)
 {
@@ -265,17 +266,30 @@ VOID KiCheckKernelApcs(PKTHREAD Thread)
     }
 }
 
-/** No normal kernel APCs for this thread until KeLeaveCriticalRegion; counts. IRQL: <= APC_LEVEL. */
+static inline VOID KiCheckRegionIrql(ULONG Rule)
+{
+    KIRQL irql = KeGetCurrentIrql();
+
+    if (irql > APC_LEVEL)
+    {
+        VfCheck(FALSE, Rule, irql, 0, 0);
+    }
+}
+
+/** No normal kernel APCs for this thread until KeLeaveCriticalRegion; counts. C4, 11A. IRQL: <= APC_LEVEL. */
 VOID NTAPI KeEnterCriticalRegion(VOID)
 {
+    KiCheckRegionIrql(0x11A);
     KiCurrentThread()->KernelApcDisable--;
 }
 
-/** Undoes one KeEnterCriticalRegion. IRQL: <= APC_LEVEL. */
+/** Undoes one KeEnterCriticalRegion; C4, 3E without one, and 11B. IRQL: <= APC_LEVEL. */
 VOID NTAPI KeLeaveCriticalRegion(VOID)
 {
     PKTHREAD thread = KiCurrentThread();
 
+    KiCheckRegionIrql(0x11B);
+    VfCheck(thread->KernelApcDisable < 0, 0x3E, 0, 0, 0);
     if (++thread->KernelApcDisable == 0)
     {
         KiCheckKernelApcs(thread);

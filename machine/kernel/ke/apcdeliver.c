@@ -11,12 +11,12 @@ static VOID KiTake(PKAPC Apc)
     Apc->Inserted = FALSE;
 }
 
-static VOID KiCheckApcIrql(PKAPC Apc, PKKERNEL_ROUTINE Routine, KIRQL Expected)
+static VOID KiCheckApcIrql(PKAPC Apc, PKKERNEL_ROUTINE Routine, PKNORMAL_ROUTINE Normal, KIRQL Expected)
 {
     if (KeGetCurrentIrql() != Expected)
     {
         KeBugCheckEx(0xC8, ((ULONG_PTR)KeGetCurrentIrql() << 16) | ((ULONG_PTR)Expected << 8), (ULONG_PTR)Routine,
-                     (ULONG_PTR)Apc, 0);
+                     (ULONG_PTR)Apc, (ULONG_PTR)Normal);
     }
 }
 
@@ -51,7 +51,7 @@ static BOOLEAN KiDeliverKernelApc(PKTHREAD Thread)
     KiUnlockDispatcher(on);
 
     kernelRoutine(apc, &normalRoutine, &normalContext, &argument1, &argument2); /* may free the APC */
-    KiCheckApcIrql(apc, kernelRoutine, APC_LEVEL);
+    KiCheckApcIrql(apc, kernelRoutine, normalRoutine, APC_LEVEL);
     if (normalRoutine != NULL)
     {
         Thread->ApcState.KernelApcInProgress = TRUE;

@@ -90,6 +90,10 @@ static PKPRCB KiDpcTarget(PRKDPC Dpc)
     {
         return &KiProcessors[number - KI_TARGET_BIAS]->Prcb;
     }
+    if (number >= KI_TARGET_BIAS)
+    {
+        KeBugCheckEx(0xC7, 3, (ULONG_PTR)Dpc, number - KI_TARGET_BIAS, KeNumberProcessors);
+    }
     return KiPrcb();
 }
 
@@ -174,6 +178,7 @@ static ULONG_PTR KiRunDpcs(PVOID Argument)
     {
         PKDEFERRED_ROUTINE routine;
         PVOID context, argument1, argument2;
+        ULONG before;
         PKDPC dpc;
 
         KiDisable();
@@ -200,10 +205,16 @@ static ULONG_PTR KiRunDpcs(PVOID Argument)
         {
             MmHidePageable();
         }
+        before = prcb->CurrentThread->CombinedApcDisable;
         routine(dpc, context, argument1, argument2);
         if (KeGetCurrentIrql() != DISPATCH_LEVEL)
         {
             KeBugCheckEx(0x08, (ULONG_PTR)routine, KeGetCurrentIrql(), (ULONG_PTR)dpc, 0); /* IRQL_NOT_DISPATCH_LEVEL */
+        }
+        if (prcb->CurrentThread->CombinedApcDisable != before)
+        {
+            /* Also for the DPC of a timer, which is queued like any other here: on Windows that is kind 5. */
+            KeBugCheckEx(0xC7, 4, (ULONG_PTR)routine, before, prcb->CurrentThread->CombinedApcDisable);
         }
     }
 }
@@ -304,7 +315,12 @@ VOID KiCheckForDpc(PVOID Memory, SIZE_T Size)
             if ((ULONG_PTR)dpc - (ULONG_PTR)Memory < Size)
             {
                 KiReleaseRaw(&prcb->DpcLock);
-                KeBugCheckEx(0xC7, 1, (ULONG_PTR)dpc, (ULONG_PTR)Memory, Size);
+                KeBugCheckEx(0xC7, 1, (ULONG_PTR)dpc, (ULONG_PTR)Memory, (ULONG_PTR)Memory + Size);
+            }
+            if ((ULONG_PTR)dpc->DeferredRoutine - (ULONG_PTR)Memory < Size)
+            {
+                KiReleaseRaw(&prcb->DpcLock);
+                KeBugCheckEx(0xC7, 2, (ULONG_PTR)dpc->DeferredRoutine, (ULONG_PTR)Memory, (ULONG_PTR)Memory + Size);
             }
         }
         KiReleaseRaw(&prcb->DpcLock);

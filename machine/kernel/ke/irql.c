@@ -31,15 +31,18 @@ KIRQL NTAPI KiExportGetCurrentIrql(VOID)
     return (KIRQL)__readcr8();
 }
 
-/* Raising below the present level is what IRQL_NOT_GREATER_OR_EQUAL (9) is for; Verifier: C4, 30. */
-static KIRQL KiRaise(KIRQL NewIrql)
+/*
+ * Raising below the present level is what IRQL_NOT_GREATER_OR_EQUAL (9) is for; Verifier: C4, 30. (Windows for x64 does
+ * not look unless the verifier is on; the parameters without it are ours.)
+ */
+static KIRQL KiRaise(KIRQL NewIrql, PVOID Caller)
 {
     KIRQL old = (KIRQL)__readcr8();
 
     if (NewIrql < old || NewIrql > HIGH_LEVEL)
     {
         VfCheck(FALSE, 0x30, old, NewIrql, 0);
-        KeBugCheckEx(0x09, old, NewIrql, 0, (ULONG_PTR)__builtin_return_address(0));
+        KeBugCheckEx(0x09, old, NewIrql, 0, (ULONG_PTR)Caller);
     }
     __writecr8(NewIrql);
     return old;
@@ -48,23 +51,28 @@ static KIRQL KiRaise(KIRQL NewIrql)
 /** Raises the IRQL; returns the one before. */
 KIRQL NTAPI KiExportRaiseIrql(KIRQL NewIrql)
 {
-    return KiRaise(NewIrql);
+    return KiRaise(NewIrql, __builtin_return_address(0));
 }
 
 /** Raises the IRQL; *OldIrql receives the one before. */
 VOID NTAPI KiExportRaiseIrqlOld(KIRQL NewIrql, PKIRQL OldIrql)
 {
-    *OldIrql = KiRaise(NewIrql);
+    *OldIrql = KiRaise(NewIrql, __builtin_return_address(0));
 }
 
-static VOID KiLower(KIRQL NewIrql)
+/* C4, 31; its fourth parameter says whether it is the level that is wrong, or lowering it in a DPC. */
+static VOID KiLower(KIRQL NewIrql, PVOID Caller)
 {
     KIRQL old = (KIRQL)__readcr8();
 
     if (NewIrql > old)
     {
         VfCheck(FALSE, 0x31, old, NewIrql, 0);
-        KeBugCheckEx(0x0A, 0, old, NewIrql, (ULONG_PTR)__builtin_return_address(0));
+        KeBugCheckEx(0x0A, 0, old, NewIrql, (ULONG_PTR)Caller);
+    }
+    if (old >= DISPATCH_LEVEL && NewIrql < DISPATCH_LEVEL && KiPrcb()->DpcRoutineActive)
+    {
+        VfCheck(FALSE, 0x31, old, NewIrql, 1);
     }
     __writecr8(NewIrql);
 }
@@ -72,25 +80,25 @@ static VOID KiLower(KIRQL NewIrql)
 /** Lowers the IRQL; what was held back runs at once. */
 VOID NTAPI KiExportLowerIrql(KIRQL NewIrql)
 {
-    KiLower(NewIrql);
+    KiLower(NewIrql, __builtin_return_address(0));
 }
 
 /** KeLowerIrql. */
 VOID NTAPI KiExportLowerIrqlFast(KIRQL NewIrql)
 {
-    KiLower(NewIrql);
+    KiLower(NewIrql, __builtin_return_address(0));
 }
 
 /** Raises to DISPATCH_LEVEL; returns the IRQL before. */
 KIRQL NTAPI KiExportRaiseIrqlToDpcLevel(VOID)
 {
-    return KiRaise(DISPATCH_LEVEL);
+    return KiRaise(DISPATCH_LEVEL, __builtin_return_address(0));
 }
 
 /** Raises to SYNCH_LEVEL, 12; returns the IRQL before. */
 KIRQL NTAPI KiExportRaiseIrqlToSynchLevel(VOID)
 {
-    return KiRaise(12);
+    return KiRaise(12, __builtin_return_address(0));
 }
 
 /** KeAcquireSpinLockRaiseToDpc by its old name. */

@@ -245,3 +245,20 @@ PLIST_ENTRY NTAPI KeRundownQueue(PRKQUEUE Queue)
     KiUnlockDispatcher(on);
     return first;
 }
+
+PLIST_ENTRY KeFindInQueue(PRKQUEUE Queue, PVOID Memory, SIZE_T Size)
+{
+    BOOLEAN on = KiLockDispatcher();
+    PLIST_ENTRY found = NULL;
+
+    for (PLIST_ENTRY entry = Queue->EntryListHead.Flink; entry != &Queue->EntryListHead; entry = entry->Flink)
+    {
+        if ((ULONG_PTR)entry - (ULONG_PTR)Memory < Size)
+        {
+            found = entry;
+            break;
+        }
+    }
+    KiUnlockDispatcher(on);
+    return found;
+}

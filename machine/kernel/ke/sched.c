@@ -229,7 +229,7 @@ static VOID KiSwitchTo(PKPRCB Prcb, PKTHREAD To)
 
     if (Prcb->DpcRoutineActive)
     {
-        KeBugCheckEx(0xB8, (ULONG_PTR)from, (ULONG_PTR)Prcb->CurrentDpc, (ULONG_PTR)Prcb->CurrentDpcRoutine, 0);
+        KeBugCheckEx(0xB8, (ULONG_PTR)from, (ULONG_PTR)To, (ULONG_PTR)from->InitialStack, 0);
     }
     To->State = ThreadStateRunning;
     if (To->Quantum <= 0)

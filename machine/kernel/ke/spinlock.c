@@ -7,7 +7,8 @@
  * holds the address of the last waiter's handle; each waiter spins on its own handle (MCS). The two kinds don't mix on
  * one lock, as on Windows.
  *
- * Below DISPATCH_LEVEL where at least that is asked, or above it, is Verifier's business: C4, 40 to 42.
+ * The IRQL is Verifier's business: C4, 40 and 41 for taking and giving back below DISPATCH_LEVEL what asks for it, 42 for
+ * KeAcquireSpinLock above it, 32 for KeReleaseSpinLock at any other.
  */
 #include "kip.h"
 #include "vf.h"
@@ -54,7 +55,7 @@ static inline KIRQL KiRaiseForLock(PKSPIN_LOCK Lock)
 
     if (old > DISPATCH_LEVEL)
     {
-        VfCheck(FALSE, 0x40, old, (ULONG_PTR)Lock, 0);
+        VfCheck(FALSE, 0x42, old, (ULONG_PTR)Lock, 0);
         return old; /* checks are off: the lock is taken where the caller is */
     }
     __writecr8(DISPATCH_LEVEL);
@@ -68,6 +69,16 @@ static inline VOID KiCheckAtDpc(PKSPIN_LOCK Lock, ULONG Rule)
     if (irql < DISPATCH_LEVEL)
     {
         VfCheck(FALSE, Rule, irql, (ULONG_PTR)Lock, 0);
+    }
+}
+
+static inline VOID KiCheckRelease(PKSPIN_LOCK Lock)
+{
+    KIRQL irql = KeGetCurrentIrql();
+
+    if (irql != DISPATCH_LEVEL)
+    {
+        VfCheck(FALSE, 0x32, irql, (ULONG_PTR)Lock, 0);
     }
 }
 
@@ -92,7 +103,7 @@ KIRQL FASTCALL KeAcquireSpinLockRaiseToSynch(PKSPIN_LOCK SpinLock)
 /** Gives a spin lock back and lowers to NewIrql. IRQL: DISPATCH_LEVEL. */
 VOID NTAPI KeReleaseSpinLock(PKSPIN_LOCK SpinLock, KIRQL NewIrql)
 {
-    KiCheckAtDpc(SpinLock, 0x32);
+    KiCheckRelease(SpinLock);
     KiUnspin(SpinLock);
     KeLowerIrql(NewIrql);
 }
@@ -100,21 +111,21 @@ VOID NTAPI KeReleaseSpinLock(PKSPIN_LOCK SpinLock, KIRQL NewIrql)
 /** Takes a spin lock without changing the IRQL. IRQL: >= DISPATCH_LEVEL. */
 VOID NTAPI KeAcquireSpinLockAtDpcLevel(PKSPIN_LOCK SpinLock)
 {
-    KiCheckAtDpc(SpinLock, 0x41);
+    KiCheckAtDpc(SpinLock, 0x40);
     KiSpin(SpinLock);
 }
 
 /** Gives back what KeAcquireSpinLockAtDpcLevel took. */
 VOID NTAPI KeReleaseSpinLockFromDpcLevel(PKSPIN_LOCK SpinLock)
 {
-    KiCheckAtDpc(SpinLock, 0x42);
+    KiCheckAtDpc(SpinLock, 0x41);
     KiUnspin(SpinLock);
 }
 
 /** Takes a lock if it is free. IRQL: >= DISPATCH_LEVEL. */
 BOOLEAN FASTCALL KeTryToAcquireSpinLockAtDpcLevel(PKSPIN_LOCK SpinLock)
 {
-    KiCheckAtDpc(SpinLock, 0x41);
+    KiCheckAtDpc(SpinLock, 0x40);
     return KiTryLock(SpinLock, (ULONG_PTR)KiCurrentThread() | 1);
 }
 
@@ -137,6 +148,11 @@ VOID FASTCALL KeReleaseSpinLockForDpc(PKSPIN_LOCK SpinLock, KIRQL OldIrql)
 }
 
 /* ---- in-stack queued locks ---- */
+
+static inline PKSPIN_LOCK KiLockOf(PKLOCK_QUEUE_HANDLE Handle)
+{
+    return (PKSPIN_LOCK)((ULONG_PTR)Handle->LockQueue.Lock & ~(KI_QUEUE_WAIT | KI_QUEUE_OWNER));
+}
 
 static VOID KiQueueLock(PKSPIN_LOCK SpinLock, PKLOCK_QUEUE_HANDLE Handle)
 {
@@ -164,7 +180,7 @@ static VOID KiQueueLock(PKSPIN_LOCK SpinLock, PKLOCK_QUEUE_HANDLE Handle)
 static VOID KiQueueUnlock(PKLOCK_QUEUE_HANDLE Handle)
 {
     PKSPIN_LOCK_QUEUE self = &Handle->LockQueue;
-    PKSPIN_LOCK lock = (PKSPIN_LOCK)((ULONG_PTR)self->Lock & ~(KI_QUEUE_WAIT | KI_QUEUE_OWNER));
+    PKSPIN_LOCK lock = KiLockOf(Handle);
     PKSPIN_LOCK_QUEUE next = self->Next;
 
     if (!((ULONG_PTR)self->Lock & KI_QUEUE_OWNER))
@@ -197,7 +213,7 @@ VOID FASTCALL KeAcquireInStackQueuedSpinLock(PKSPIN_LOCK SpinLock, PKLOCK_QUEUE_
 /** Gives a queued lock back and restores the IRQL. */
 VOID FASTCALL KeReleaseInStackQueuedSpinLock(PKLOCK_QUEUE_HANDLE LockHandle)
 {
-    KiCheckAtDpc(LockHandle->LockQueue.Lock, 0x32);
+    KiCheckRelease(KiLockOf(LockHandle));
     KiQueueUnlock(LockHandle);
     KeLowerIrql(LockHandle->OldIrql);
 }
@@ -205,14 +221,14 @@ VOID FASTCALL KeReleaseInStackQueuedSpinLock(PKLOCK_QUEUE_HANDLE LockHandle)
 /** Takes a queued lock. IRQL: >= DISPATCH_LEVEL. */
 VOID FASTCALL KeAcquireInStackQueuedSpinLockAtDpcLevel(PKSPIN_LOCK SpinLock, PKLOCK_QUEUE_HANDLE LockHandle)
 {
-    KiCheckAtDpc(SpinLock, 0x41);
+    KiCheckAtDpc(SpinLock, 0x40);
     KiQueueLock(SpinLock, LockHandle);
 }
 
 /** Undoes KeAcquireInStackQueuedSpinLockAtDpcLevel. */
 VOID FASTCALL KeReleaseInStackQueuedSpinLockFromDpcLevel(PKLOCK_QUEUE_HANDLE LockHandle)
 {
-    KiCheckAtDpc(LockHandle->LockQueue.Lock, 0x42);
+    KiCheckAtDpc(KiLockOf(LockHandle), 0x41);
     KiQueueUnlock(LockHandle);
 }
 

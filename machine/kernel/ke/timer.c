@@ -290,16 +290,20 @@ static VOID KiCheckBucket(PLIST_ENTRY Head, PVOID Memory, SIZE_T Size)
 
         if (KiInside(timer, Memory, Size))
         {
-            KeBugCheckEx(0xC7, 0, (ULONG_PTR)timer, (ULONG_PTR)Memory, Size);
+            KeBugCheckEx(0xC7, 0, (ULONG_PTR)timer, (ULONG_PTR)Memory, (ULONG_PTR)Memory + Size);
         }
         if (timer->Dpc != NULL && KiInside(timer->Dpc, Memory, Size))
         {
-            KeBugCheckEx(0xC7, 1, (ULONG_PTR)timer->Dpc, (ULONG_PTR)Memory, Size);
+            KeBugCheckEx(0xC7, 1, (ULONG_PTR)timer->Dpc, (ULONG_PTR)Memory, (ULONG_PTR)Memory + Size);
+        }
+        if (timer->Dpc != NULL && KiInside((PVOID)timer->Dpc->DeferredRoutine, Memory, Size))
+        {
+            KeBugCheckEx(0xC7, 2, (ULONG_PTR)timer->Dpc->DeferredRoutine, (ULONG_PTR)Memory, (ULONG_PTR)Memory + Size);
         }
     }
 }
 
-/* Bug check C7 for what MM is about to free. Described in ke.h. Only lists that have timers are looked at. */
+/* Bug check C7 for what is about to be freed. Described in ke.h. Only lists that have timers are looked at. */
 VOID KeCheckForTimer(PVOID Memory, SIZE_T Size)
 {
     BOOLEAN on = KiLockDispatcher();

@@ -8,6 +8,7 @@
  * STATUS_KERNEL_APC: the APC runs as the IRQL drops, and the loop begins again with the time that is left.
  */
 #include "kip.h"
+#include "vf.h"
 
 /* A kernel APC was queued after the lock was taken: run it first, for once the thread sleeps nobody will interrupt
    it. */
@@ -23,6 +24,16 @@ static VOID KiCheckMutantLimit(PDISPATCHER_HEADER Object, PKTHREAD Thread, BOOLE
     {
         KiUnlockDispatcher(On);
         ExRaiseStatus(STATUS_MUTANT_LIMIT_EXCEEDED);
+    }
+}
+
+/* The stack of a thread that waits in user mode may be paged out, and with it the object: Verifier's rule 123. */
+static VOID KiCheckWaitStack(PKTHREAD Thread, PVOID Object, PVOID Caller)
+{
+    if ((ULONG_PTR)Object >= (ULONG_PTR)Thread->StackLimit && (ULONG_PTR)Object < (ULONG_PTR)Thread->StackBase &&
+        VfIsChecked(Caller))
+    {
+        VfCheck(FALSE, 0x123, (ULONG_PTR)Object, 0, 0);
     }
 }
 
@@ -48,6 +59,10 @@ NTSTATUS NTAPI KeWaitForSingleObject(PVOID Object, KWAIT_REASON WaitReason, KPRO
     KIRQL irql;
 
     irql = KiCheckWaitIrql(Object, Timeout, __builtin_return_address(0));
+    if (WaitMode == UserMode)
+    {
+        KiCheckWaitStack(thread, Object, __builtin_return_address(0));
+    }
     KiPrepareTimeout(&timeout, Timeout);
     do
     {
@@ -156,6 +171,10 @@ NTSTATUS NTAPI KeWaitForMultipleObjects(ULONG Count, PVOID Object[], WAIT_TYPE W
         KeBugCheck(0x0C); /* MAXIMUM_WAIT_OBJECTS_EXCEEDED */
     }
     irql = KiCheckWaitIrql(Object[0], Timeout, __builtin_return_address(0));
+    for (ULONG i = 0; i < Count && WaitMode == UserMode; i++)
+    {
+        KiCheckWaitStack(thread, Object[i], __builtin_return_address(0));
+    }
     KiPrepareTimeout(&timeout, Timeout);
     do
     {
@@ -203,7 +222,7 @@ NTSTATUS NTAPI KeDelayExecutionThread(KPROCESSOR_MODE WaitMode, BOOLEAN Alertabl
     LONG_PTR status;
     KIRQL irql;
 
-    irql = KiCheckWaitIrql(thread, NULL, __builtin_return_address(0));
+    irql = KiCheckWaitIrql(NULL, Interval, __builtin_return_address(0));
     KiPrepareTimeout(&timeout, Interval);
     do
     {

@@ -152,9 +152,22 @@ VOID KiWaitTest(PDISPATCHER_HEADER Object, KPRIORITY Increment)
     }
 }
 
+/* Verifier's rule for a wait at this IRQL (the page of bug check C4); sleeping has no object and its own rule. */
+static ULONG KiWaitRule(PVOID Object, PLARGE_INTEGER Timeout, KIRQL Irql)
+{
+    if (Object == NULL)
+    {
+        return 0x3B;
+    }
+    return Irql > DISPATCH_LEVEL ? 0x120 : Timeout == NULL ? 0x121 : 0x122;
+}
+
 /**
  * The rule for waits; returns the IRQL: at most APC_LEVEL if they may block, DISPATCH_LEVEL if they only look
- * (time-out zero). A wait in a DPC is bug check B8; other breaches are reported as Verifier does (C4, 3B), else as A.
+ * (time-out zero). Breaches are reported as Verifier does; without it a wait in a DPC is bug check B8, as for a thread
+ * that is switched away from there (no other is chosen yet: 0), and the others are A.
+ *
+ * @param Object  NULL: a sleep
  */
 KIRQL KiCheckWaitIrql(PVOID Object, PLARGE_INTEGER Timeout, PVOID Caller)
 {
@@ -166,12 +179,16 @@ KIRQL KiCheckWaitIrql(PVOID Object, PLARGE_INTEGER Timeout, PVOID Caller)
         return irql;
     }
     prcb = KiPrcb();
+    if (VfOption(VfChecks))
+    {
+        ULONG rule = KiWaitRule(Object, Timeout, irql);
+
+        VfCheck(FALSE, rule, rule == 0x3B ? irql : (ULONG_PTR)&irql, (ULONG_PTR)Object, (ULONG_PTR)Timeout);
+    }
     if (prcb->DpcRoutineActive)
     {
-        KeBugCheckEx(0xB8, (ULONG_PTR)prcb->CurrentThread, (ULONG_PTR)prcb->CurrentDpc,
-                     (ULONG_PTR)prcb->CurrentDpcRoutine, 0);
+        KeBugCheckEx(0xB8, (ULONG_PTR)prcb->CurrentThread, 0, (ULONG_PTR)prcb->CurrentThread->InitialStack, 0);
     }
-    VfCheck(FALSE, 0x3B, irql, (ULONG_PTR)Object, (ULONG_PTR)Timeout);
     KeBugCheckEx(0x0A, (ULONG_PTR)Object, irql, 1, (ULONG_PTR)Caller);
 }
 
@@ -278,7 +295,7 @@ LONG_PTR KiBlock(PKTHREAD Thread, KIRQL Irql, BOOLEAN On, KWAIT_REASON Reason, K
 
     if (Thread == prcb->IdleThread)
     {
-        KeBugCheckEx(0xB8, (ULONG_PTR)Thread, 0, (ULONG_PTR)KeGetCurrentIrql(), 0);
+        KeBugCheckEx(0xB8, (ULONG_PTR)Thread, 0, (ULONG_PTR)Thread->InitialStack, 0);
     }
     if (VfKillOn)
     {

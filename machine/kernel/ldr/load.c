@@ -242,6 +242,13 @@ VOID LdrUnloadImage(LDR_MODULE *Module)
 {
     PE_IMAGE image;
 
+    if (VfOption(VfChecks))
+    {
+        /* C7, C4 and E4: what would still call or touch the image. (Driver Verifier, automatic checks: unload) */
+        KeCheckForTimer(Module->Base, Module->Size);
+        ExCheckForLive(Module->Base, Module->Size);
+        ExCheckForWorker(Module->Base, Module->Size);
+    }
     LdrpCheckPool(Module);
     if (PeOpenMapped(&image, Module->Base, Module->Size) == PeOk)
     {

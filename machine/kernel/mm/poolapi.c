@@ -3,6 +3,8 @@
  * ExAllocatePool* and ExFreePool*: arguments, IRQL rules, verifier rules; the work is done in pool.c and poolpages.c.
  */
 #include "poolp.h"
+#include "ex.h"
+#include "io.h"
 
 #define MI_POOL_TYPE_PAGED 1
 #define MI_POOL_TYPE_MUST_SUCCEED 2
@@ -281,6 +283,10 @@ static VOID MipFree(PVOID Address, ULONG Tag, PVOID Caller)
 {
     MI_FOUND found;
 
+    if (VfOption(VfChecks) && IoIsIrp(Address))
+    {
+        VfCheck(FALSE, 0x105, (ULONG_PTR)Address, 0, 0);
+    }
     MiFindPoolBlock(Address, &found);
     if (!MipIrqlAllows(found.Pool) && KeGetCurrentIrql() != HIGH_LEVEL)
     {
@@ -295,9 +301,11 @@ static VOID MipFree(PVOID Address, ULONG Tag, PVOID Caller)
     {
         KeBugCheckEx(MI_BUGCHECK_BAD_POOL_CALLER, 0x0A, (ULONG_PTR)Address, found.Tag, Tag);
     }
-    if (found.Driver && !found.Pool->Paged && found.Size >= sizeof(KDPC) && VfOption(VfChecks))
+    if (found.Driver && !found.Pool->Paged && found.Size >= sizeof(WORK_QUEUE_ITEM) && VfOption(VfChecks))
     {
-        KeCheckForTimer(Address, found.Size); /* C7: a running timer or a queued DPC in it */
+        KeCheckForTimer(Address, found.Size);  /* C7: a running timer or a queued DPC in it */
+        ExCheckForLive(Address, found.Size);   /* C4: a resource or a lookaside list */
+        ExCheckForWorker(Address, found.Size); /* E4: a queued work item */
     }
     if (found.Driver)
     {

@@ -463,6 +463,27 @@ static NTSTATUS ObpHandleToObject(HANDLE Handle, ACCESS_MASK DesiredAccess, POBJ
     return STATUS_SUCCESS;
 }
 
+/*
+ * A driver's handle led nowhere. For a handle that a program gave it (UserMode) that is the program's business; a NULL one
+ * is always worth F5, and in the System process a kernel handle is no program's: F7.
+ */
+static VOID ObpCheckBadHandle(HANDLE Handle, POBJECT_TYPE ObjectType, KPROCESSOR_MODE AccessMode, NTSTATUS Status)
+{
+    if (Handle == NULL)
+    {
+        VfCheck(FALSE, 0xF5, 0, (ULONG_PTR)ObjectType, 0);
+    }
+    if (AccessMode == KernelMode && Status == STATUS_INVALID_HANDLE)
+    {
+        VfCheck(FALSE, 0x3C, (ULONG_PTR)Handle, (ULONG_PTR)ObjectType, 0);
+    }
+    if (AccessMode != KernelMode && ObpIsKernelHandle(Handle, KernelMode) &&
+        PsGetCurrentProcess() == PsInitialSystemProcess)
+    {
+        VfCheck(FALSE, 0xF7, (ULONG_PTR)Handle, (ULONG_PTR)ObjectType, (ULONG_PTR)AccessMode);
+    }
+}
+
 static NTSTATUS ObpReferenceByHandle(HANDLE Handle, ACCESS_MASK DesiredAccess, POBJECT_TYPE ObjectType,
                                      KPROCESSOR_MODE AccessMode, PVOID *Object, POBJECT_HANDLE_INFORMATION Information,
                                      PVOID Caller)
@@ -472,6 +493,10 @@ static NTSTATUS ObpReferenceByHandle(HANDLE Handle, ACCESS_MASK DesiredAccess, P
     if (NT_SUCCESS(status))
     {
         VfTakeReference(*Object, Caller);
+    }
+    else if (VfIsChecked(Caller))
+    {
+        ObpCheckBadHandle(Handle, ObjectType, AccessMode, status);
     }
     return status;
 }

@@ -135,6 +135,7 @@ static LONG_PTR ObpReference(PVOID Object)
     LONG64 count = InterlockedIncrement64(&header->PointerCount);
     if (count <= 1)
     {
+        VfCheck(FALSE, 0x3F, (ULONG_PTR)Object, 1, 0);
         KeBugCheckEx(REFERENCE_BY_POINTER, (ULONG_PTR)header->Type, (ULONG_PTR)Object, OBP_BUGCHECK_REFERENCE_OF_DEAD,
                      (ULONG_PTR)count);
     }
@@ -144,7 +145,7 @@ static LONG_PTR ObpReference(PVOID Object)
 /**
  * Adds a reference to an object the caller already has one on.
  *
- * @return the new count. IRQL <= DISPATCH_LEVEL. Bug check 18 if the object is already on its way out.
+ * @return the new count. IRQL <= DISPATCH_LEVEL. Bug check 18 (C4, 3F) if the object is already on its way out.
  */
 LONG_PTR FASTCALL ObfReferenceObject(_In_ PVOID Object)
 {
@@ -162,6 +163,7 @@ static LONG_PTR ObpDereference(PVOID Object, BOOLEAN Defer)
     }
     if (count < 0)
     {
+        VfCheck(FALSE, 0x3F, (ULONG_PTR)Object, (ULONG_PTR)-1, 0);
         KeBugCheckEx(REFERENCE_BY_POINTER, (ULONG_PTR)type, (ULONG_PTR)Object, OBP_BUGCHECK_UNDERFLOW,
                      (ULONG_PTR)count);
     }
@@ -184,7 +186,7 @@ static LONG_PTR ObpDereference(PVOID Object, BOOLEAN Defer)
 /**
  * Gives a reference back; the last one ends the object, at once at PASSIVE_LEVEL with APCs enabled, else by a worker.
  *
- * @return the new count. IRQL <= DISPATCH_LEVEL. Bug check 18 if there was no reference to give.
+ * @return the new count. IRQL <= DISPATCH_LEVEL. Bug check 18 (C4, 3F) if there was no reference to give.
  */
 LONG_PTR FASTCALL ObfDereferenceObject(_In_ PVOID Object)
 {

@@ -91,7 +91,7 @@ DECLSPEC_NORETURN VOID PspExitThread(NTSTATUS Status)
 
     if (KeIsAttachedProcess())
     {
-        KeBugCheckEx(INVALID_PROCESS_ATTACH_ATTEMPT, (ULONG_PTR)PsGetCurrentProcess(), (ULONG_PTR)process,
+        KeBugCheckEx(INVALID_PROCESS_ATTACH_ATTEMPT, (ULONG_PTR)process, (ULONG_PTR)PsGetCurrentProcess(),
                      thread->Tcb.ApcStateIndex, 0);
     }
     KeLowerIrql(PASSIVE_LEVEL);

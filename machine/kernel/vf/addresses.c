@@ -8,6 +8,7 @@
  *   E2  an IRP with RequestorMode KernelMode has a user address in it
  *   E3  a ZwXxx routine was given a user address (vf/pointers.def says where addresses are expected)
  *   E4  a ZwXxx routine was given a malformed UNICODE_STRING
+ *   E6  such a routine was called above PASSIVE_LEVEL, or with special kernel APCs disabled
  *
  * Only calls from drivers are looked at. Which routines of Windows check E0 and E1 is not documented: here those that
  * initialise.
@@ -18,7 +19,7 @@
 #include "ldr.h"
 #include "mm.h"
 
-static BOOLEAN VfpIsChecked(PVOID Caller)
+BOOLEAN VfIsChecked(PVOID Caller)
 {
     return VfOption(VfChecks) && !LdrIsKernelAddress(Caller) && LdrFindModule(Caller, NULL) != NULL;
 }
@@ -30,7 +31,7 @@ static BOOLEAN VfpIsUser(ULONG_PTR Address)
 
 VOID VfCheckStructure(PVOID Structure, SIZE_T Size, PVOID Caller)
 {
-    if (VfpIsUser((ULONG_PTR)Structure) && VfpIsChecked(Caller))
+    if (VfpIsUser((ULONG_PTR)Structure) && VfIsChecked(Caller))
     {
         VfCheck(FALSE, 0xE0, (ULONG_PTR)Structure, Size, 0);
     }
@@ -38,7 +39,7 @@ VOID VfCheckStructure(PVOID Structure, SIZE_T Size, PVOID Caller)
 
 VOID VfCheckSynchronization(PVOID Object, PVOID Caller)
 {
-    if ((!MmIsSystemAddress(Object) || MmIsPagedPool(Object)) && VfpIsChecked(Caller))
+    if ((!MmIsSystemAddress(Object) || MmIsPagedPool(Object)) && VfIsChecked(Caller))
     {
         VfCheck(FALSE, 0xE1, (ULONG_PTR)Object, 0, 0);
     }
@@ -49,7 +50,7 @@ VOID VfCheckIrpAddresses(PIRP Irp, PVOID Caller)
     const ULONG_PTR addresses[] = {(ULONG_PTR)Irp->UserBuffer, (ULONG_PTR)Irp->UserIosb, (ULONG_PTR)Irp->UserEvent,
                                    (ULONG_PTR)Irp->MdlAddress, (ULONG_PTR)Irp->AssociatedIrp.SystemBuffer};
 
-    if (!VfpIsChecked(Caller))
+    if (!VfIsChecked(Caller))
     {
         return;
     }
@@ -77,10 +78,12 @@ static VOID VfpCheckString(const UNICODE_STRING *String, PVOID Caller)
 /* Called by the ZwXxx routines that cmake/ntoskrnl-exports.cmake makes. */
 VOID VfCheckService(PCSTR Kinds, const ULONG_PTR *Arguments, PVOID Caller)
 {
-    if (!VfpIsChecked(Caller))
+    if (!VfIsChecked(Caller))
     {
         return;
     }
+    VfCheck(!KeAreAllApcsDisabled(), 0xE6, (ULONG_PTR)Caller, KeGetCurrentIrql(),
+            (ULONG_PTR)(LONG_PTR)KeGetCurrentThread()->SpecialApcDisable);
     for (ULONG i = 0; Kinds[i] != 0; i++)
     {
         const OBJECT_ATTRIBUTES *attributes = (const OBJECT_ATTRIBUTES *)Arguments[i];

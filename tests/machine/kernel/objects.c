@@ -114,7 +114,6 @@ static VOID TestAccess(KTEST_RUN *Run)
     CHECK_STATUS(ObReferenceObjectByHandle(handle, 0, NULL, UserMode, &object, NULL), STATUS_INVALID_HANDLE);
     CHECK_STATUS(ObReferenceObjectByHandle((HANDLE)0x7FFFFFF0, 0, NULL, UserMode, &object, NULL),
                  STATUS_INVALID_HANDLE);
-    CHECK_STATUS(ObReferenceObjectByHandle(NULL, 0, NULL, UserMode, &object, NULL), STATUS_INVALID_HANDLE);
 
     CHECK_STATUS(ZwCreateEvent(&kernel, EVENT_ALL_ACCESS, &attributes, NotificationEvent, FALSE), STATUS_SUCCESS);
     CHECK_STATUS(ObReferenceObjectByHandle(kernel, SYNCHRONIZE, *ExEventObjectType, UserMode, &object, NULL),

@@ -47,12 +47,6 @@ CORRECT(event_in_paged_pool)
     EventIn(NonPagedPoolNx);
 }
 
-static NTSTATUS NTAPI KeepIrp(PDEVICE_OBJECT Device, PIRP Irp, PVOID Event)
-{
-    KeSetEvent(Event, IO_NO_INCREMENT, FALSE);
-    return STATUS_MORE_PROCESSING_REQUIRED;
-}
-
 /* A create request of the driver to itself, with a buffer that it does not need. */
 static VOID SendWithBuffer(PDEVICE_OBJECT Device, PVOID Buffer)
 {
@@ -64,7 +58,7 @@ static VOID SendWithBuffer(PDEVICE_OBJECT Device, PVOID Buffer)
     irp->UserBuffer = Buffer;
     irp->RequestorMode = KernelMode;
     IoGetNextIrpStackLocation(irp)->MajorFunction = IRP_MJ_CREATE;
-    IoSetCompletionRoutine(irp, KeepIrp, &done, TRUE, TRUE, TRUE);
+    IoSetCompletionRoutine(irp, MisuseKeepIrp, &done, TRUE, TRUE, TRUE);
     IoCallDriver(Device, irp);
     KeWaitForSingleObject(&done, Executive, KernelMode, FALSE, NULL);
     IoFreeIrp(irp);

@@ -264,7 +264,9 @@ CORRECT(deadlock_mixed_kinds)
 static VOID NTAPI KeepAndEnd(PVOID Context)
 {
     MisuseNote("other", (ULONG_PTR)KeGetCurrentThread());
+    KeEnterCriticalRegion();
     ExAcquireFastMutexUnsafe(&Fast);
+    KeLeaveCriticalRegion();
     PsTerminateSystemThread(STATUS_SUCCESS);
 }
 
@@ -286,6 +288,7 @@ MISUSE(deadlock_freed_while_held)
     PFAST_MUTEX mutex = MisusePool(sizeof(*mutex));
 
     ExInitializeFastMutex(mutex);
+    KeEnterCriticalRegion();
     ExAcquireFastMutexUnsafe(mutex);
     MisuseFree(mutex);
 }

@@ -46,23 +46,6 @@ CORRECT(unhandled_raise)
     Handle(Raise);
 }
 
-/* Starts a system thread and waits for its end if asked. */
-static VOID StartThread(PKSTART_ROUTINE Routine, PVOID Context, BOOLEAN Wait)
-{
-    OBJECT_ATTRIBUTES attributes;
-    HANDLE thread;
-
-    InitializeObjectAttributes(&attributes, NULL, OBJ_KERNEL_HANDLE, NULL, NULL);
-    if (NT_SUCCESS(PsCreateSystemThread(&thread, THREAD_ALL_ACCESS, &attributes, NULL, NULL, Routine, Context)))
-    {
-        if (Wait)
-        {
-            ZwWaitForSingleObject(thread, FALSE, NULL);
-        }
-        ZwClose(thread);
-    }
-}
-
 static VOID NTAPI FaultInThread(PVOID Context)
 {
     WriteNowhere();
@@ -77,12 +60,12 @@ static VOID NTAPI HandleInThread(PVOID Context)
 
 MISUSE(unhandled_in_thread)
 {
-    StartThread(FaultInThread, NULL, TRUE);
+    MisuseRunThread(FaultInThread, NULL);
 }
 
 CORRECT(unhandled_in_thread)
 {
-    StartThread(HandleInThread, NULL, TRUE);
+    MisuseRunThread(HandleInThread, NULL);
 }
 
 static KMUTEX Mutex;
@@ -111,22 +94,22 @@ static VOID NTAPI EndWithoutMutex(PVOID Context)
 
 MISUSE(mutex_held_at_end)
 {
-    StartThread(EndWithMutex, NULL, TRUE);
+    MisuseRunThread(EndWithMutex, NULL);
 }
 
 CORRECT(mutex_held_at_end)
 {
-    StartThread(EndWithoutMutex, NULL, TRUE);
+    MisuseRunThread(EndWithoutMutex, NULL);
 }
 
 MISUSE(mutex_forgotten_at_end)
 {
-    StartThread(EndWithMutex, Context, TRUE);
+    MisuseRunThread(EndWithMutex, Context);
 }
 
 CORRECT(mutex_forgotten_at_end)
 {
-    StartThread(EndWithoutMutex, NULL, TRUE);
+    MisuseRunThread(EndWithoutMutex, NULL);
 }
 
 MISUSE(bug_check)
@@ -188,77 +171,6 @@ MISUSE(dereference_too_often)
 CORRECT(dereference_too_often)
 {
     Dereference(1);
-}
-
-static KTIMER UnloadTimer;
-static KDPC UnloadDpc;
-
-static VOID NTAPI TooLate(PKDPC Dpc, PVOID Context, PVOID Argument1, PVOID Argument2)
-{
-    DbgPrint("misuse: a timer fired in a driver that is gone\n");
-}
-
-static VOID StartUnloadTimer(VOID)
-{
-    LARGE_INTEGER due = {.QuadPart = -10000000};
-
-    MisuseNote("timer", (ULONG_PTR)&UnloadTimer);
-    KeInitializeTimer(&UnloadTimer);
-    KeInitializeDpc(&UnloadDpc, TooLate, NULL);
-    KeSetTimer(&UnloadTimer, due, &UnloadDpc);
-}
-
-static VOID StopUnloadTimer(VOID)
-{
-    KeCancelTimer(&UnloadTimer);
-    KeFlushQueuedDpcs();
-}
-
-MISUSE(unload_with_timer)
-{
-    StartUnloadTimer();
-}
-
-CORRECT(unload_with_timer)
-{
-    StartUnloadTimer();
-    MisuseAtUnload = StopUnloadTimer;
-}
-
-static PVOID UnloadThread;
-
-static VOID NTAPI SleepTooLong(PVOID Context)
-{
-    LARGE_INTEGER time = {.QuadPart = -10000000};
-
-    ObReferenceObject(PsGetCurrentThread());
-    InterlockedExchangePointer(&UnloadThread, PsGetCurrentThread());
-    KeDelayExecutionThread(KernelMode, FALSE, &time);
-    DbgPrint("misuse: the thread wakes up\n");
-    PsTerminateSystemThread(STATUS_SUCCESS);
-}
-
-static VOID WaitForThread(VOID)
-{
-    LARGE_INTEGER time = {.QuadPart = -10000};
-
-    while (UnloadThread == NULL) /* it has not begun */
-    {
-        KeDelayExecutionThread(KernelMode, FALSE, &time);
-    }
-    KeWaitForSingleObject(UnloadThread, Executive, KernelMode, FALSE, NULL);
-    ObDereferenceObject(UnloadThread);
-}
-
-MISUSE(unload_with_thread)
-{
-    StartThread(SleepTooLong, NULL, FALSE);
-}
-
-CORRECT(unload_with_thread)
-{
-    StartThread(SleepTooLong, NULL, FALSE);
-    MisuseAtUnload = WaitForThread;
 }
 
 static VOID UseHandle(ULONG Attributes)

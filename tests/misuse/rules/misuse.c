@@ -19,6 +19,8 @@ static const MISUSE_RULE Rules[] = {
 };
 
 VOID (*MisuseAtUnload)(VOID);
+VOID (*MisuseAtClose)(PFILE_OBJECT File);
+PIRP MisuseHeld;
 static UNICODE_STRING Link = RTL_CONSTANT_STRING(L"\\DosDevices\\Misuse");
 
 VOID MisuseNote(PCSTR Name, ULONG_PTR Value)
@@ -102,6 +104,50 @@ VOID MisuseRunThread(PKSTART_ROUTINE Routine, PVOID Context)
     }
 }
 
+VOID MisuseRunDpc(PKDEFERRED_ROUTINE Routine, PVOID Context)
+{
+    static KDPC dpc;
+    KIRQL irql = MisuseRaise(DISPATCH_LEVEL);
+
+    MisuseNote("dpc", (ULONG_PTR)&dpc);
+    MisuseNote("routine", (ULONG_PTR)Routine);
+    KeInitializeDpc(&dpc, Routine, Context);
+    KeInsertQueueDpc(&dpc, NULL, NULL);
+    KeLowerIrql(irql); /* it runs now */
+    KeFlushQueuedDpcs();
+}
+
+HANDLE MisuseEventHandle(VOID)
+{
+    OBJECT_ATTRIBUTES attributes;
+    HANDLE handle;
+    NTSTATUS status;
+
+    InitializeObjectAttributes(&attributes, NULL, OBJ_KERNEL_HANDLE, NULL, NULL);
+    status = ZwCreateEvent(&handle, EVENT_ALL_ACCESS, &attributes, NotificationEvent, FALSE);
+    if (!NT_SUCCESS(status))
+    {
+        ExRaiseStatus(status);
+    }
+    MisuseNote("handle", (ULONG_PTR)handle);
+    return handle;
+}
+
+static NTSTATUS NTAPI Hold(PDEVICE_OBJECT Device, PIRP Irp)
+{
+    UNREFERENCED_PARAMETER(Device);
+    IoMarkIrpPending(Irp);
+    MisuseHeld = Irp;
+    return STATUS_PENDING;
+}
+
+VOID MisuseRelease(VOID)
+{
+    MisuseHeld->IoStatus.Status = STATUS_SUCCESS;
+    MisuseHeld->IoStatus.Information = 0;
+    IoCompleteRequest(MisuseHeld, IO_NO_INCREMENT);
+}
+
 static const MISUSE_RULE *FindRule(PCSTR Name, ULONG Length)
 {
     for (ULONG i = 0; i < RTL_NUMBER_OF(Rules); i++)
@@ -145,7 +191,7 @@ static NTSTATUS Act(MISUSE_CONTEXT *Context, ULONG Code, PCSTR Name, ULONG Lengt
     rule->Correct(Context);
     size = 0;
     status = ZwFreeVirtualMemory(NtCurrentProcess(), &user, &size, MEM_RELEASE);
-    return NT_SUCCESS(Context->Status) ? status : Context->Status;
+    return NT_SUCCESS(status) ? Context->Status : status;
 }
 
 static NTSTATUS NTAPI Control(PDEVICE_OBJECT Device, PIRP Irp)
@@ -171,7 +217,13 @@ static NTSTATUS NTAPI Control(PDEVICE_OBJECT Device, PIRP Irp)
 
 static NTSTATUS NTAPI CreateClose(PDEVICE_OBJECT Device, PIRP Irp)
 {
+    PIO_STACK_LOCATION stack = IoGetCurrentIrpStackLocation(Irp);
+
     UNREFERENCED_PARAMETER(Device);
+    if (stack->MajorFunction == IRP_MJ_CLOSE && MisuseAtClose != NULL)
+    {
+        MisuseAtClose(stack->FileObject);
+    }
     Irp->IoStatus.Status = STATUS_SUCCESS;
     Irp->IoStatus.Information = 0;
     IoCompleteRequest(Irp, IO_NO_INCREMENT);
@@ -208,8 +260,11 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING RegistryPath)
     Driver->MajorFunction[IRP_MJ_CREATE] = CreateClose;
     Driver->MajorFunction[IRP_MJ_CLOSE] = CreateClose;
     Driver->MajorFunction[IRP_MJ_DEVICE_CONTROL] = Control;
+    Driver->MajorFunction[IRP_MJ_INTERNAL_DEVICE_CONTROL] = Hold;
     Driver->DriverUnload = Unload;
     MisuseNote("driver", (ULONG_PTR)Driver->DriverStart);
+    MisuseNote("dispatch", (ULONG_PTR)Control);
+    MisuseNote("driversize", Driver->DriverSize);
     MisuseNote("driverend", (ULONG_PTR)Driver->DriverStart + Driver->DriverSize);
     return STATUS_SUCCESS;
 }

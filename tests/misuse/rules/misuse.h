@@ -49,6 +49,9 @@ typedef struct _MISUSE_CONTEXT
 #undef RULE
 #undef ALSO
 
+/** Called with each IRP_MJ_CLOSE. */
+extern VOID (*MisuseAtClose)(PFILE_OBJECT File);
+
 /** What to do when the driver is unloaded; by default nothing but what every driver must. */
 extern VOID (*MisuseAtUnload)(VOID);
 
@@ -66,6 +69,33 @@ PMDL MisuseMdl(PVOID Buffer, ULONG Length);
 PMDL MisuseLocked(MISUSE_CONTEXT *Context, BOOLEAN Map);
 /** Runs a routine in a system thread and waits for the end of it. */
 VOID MisuseRunThread(PKSTART_ROUTINE Routine, PVOID Context);
+
+/** A completion routine that keeps the IRP and sets the event that is its context. */
+NTSTATUS NTAPI MisuseKeepIrp(PDEVICE_OBJECT Device, PIRP Irp, PVOID Event);
+
+/** The last request of MISUSE_HOLD, which the device keeps until MisuseRelease completes it. */
+extern PIRP MisuseHeld;
+VOID MisuseRelease(VOID);
+#define MISUSE_HOLD MISUSE_CODE(0xB02u) /* internal */
+
+/** Runs a routine as a DPC of the running thread's processor, on top of the thread, and returns after it. */
+VOID MisuseRunDpc(PKDEFERRED_ROUTINE Routine, PVOID Context);
+
+/** A kernel handle to a new event; $handle. */
+HANDLE MisuseEventHandle(VOID);
+
+/** The processor's interrupts; what _enable and _disable are in Microsoft's compiler. */
+static inline VOID MisuseInterrupts(BOOLEAN On)
+{
+    if (On)
+    {
+        __asm__ volatile("sti" ::: "memory");
+    }
+    else
+    {
+        __asm__ volatile("cli" ::: "memory");
+    }
+}
 
 /** Raises the IRQL and returns the old one. */
 KIRQL MisuseRaise(KIRQL Irql);

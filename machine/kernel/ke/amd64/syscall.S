@@ -115,6 +115,8 @@ KiServiceReturn:
 2:      mov     rbx, gs:[PCR_CURRENT_THREAD]
         mov     rdx, cr8
         or      edx, dword ptr [rbx + KTHREAD_COMBINED_APC_DISABLE]
+        movzx   ecx, byte ptr [rbx + KTHREAD_APC_STATE_INDEX]
+        or      edx, ecx
         jnz     KiServiceUnbalanced
         cmp     byte ptr [rbx + KTHREAD_USER_APC_PENDING], 0
         jne     KiServiceApc

@@ -29,7 +29,8 @@ VOID KiExitToUser(PKTRAP_FRAME Frame)
     }
 }
 
-/* Called by the system call exit when the IRQL or the APC counts are not what they were: the service is at fault. */
+/* Called by the system call exit when the IRQL, the APC counts or the process are not what they were: the service is at
+   fault. */
 DECLSPEC_NORETURN VOID KiServiceExitCheck(PKTRAP_FRAME Frame, ULONG_PTR Service)
 {
     PKTHREAD thread = KiCurrentThread();
@@ -37,7 +38,7 @@ DECLSPEC_NORETURN VOID KiServiceExitCheck(PKTRAP_FRAME Frame, ULONG_PTR Service)
 
     if (irql != PASSIVE_LEVEL)
     {
-        KeBugCheckEx(0x4A, Service, irql, 0, (ULONG_PTR)Frame);
+        KeBugCheckEx(0x4A, Service, irql, 0, 0);
     }
     KeBugCheckEx(0x01, Service, thread->ApcStateIndex, thread->CombinedApcDisable, 0);
 }
