@@ -79,7 +79,7 @@ static NTSTATUS ShellAllocate(PSHELL_CALL Call)
 static NTSTATUS ShellRelease(PSHELL_CALL Call)
 {
     ISTHMUS_ID *query = Call->Buffer;
-    return IsthmusRegionRelease(Call->File->Session, query->Id);
+    return ShellRegionRelease(Call->File, query->Id);
 }
 
 /* The name in an ISTHMUS_NAME, checked. */

@@ -7,8 +7,9 @@
  *   source    IOCTL_ISTHMUS_CHANNEL_SOURCE; a timer and a DPC per producer, on processors in turn; ends with its last
  *             record, or with the channel
  *
- * A pump is on its file's list from its making until its channel is gone and it is done, or until the file closes:
- * then no request is left, the channels have ended, and what is still on its way is waited for.
+ * A pump is on its file's list from its making until its channel is released, or until the file closes: then the
+ * channel has ended, and what is still on its way is waited for. (A channel that ended with its process, under a file
+ * that another process holds, is cleared away when the next pump is made.)
  */
 #include "shell.h"
 
@@ -310,6 +311,36 @@ static VOID ShellPumpsFree(PLIST_ENTRY List)
     {
         ShellPumpFree(CONTAINING_RECORD(RemoveHeadList(List), SHELL_PUMP, Link));
     }
+}
+
+/* Takes the pump of a channel from the list, for the caller to free; NULL if there is none. */
+static PSHELL_PUMP ShellPumpTake(PSHELL_FILE File, UINT64 Channel)
+{
+    PISTHMUS_CHANNEL channel;
+    if (!NT_SUCCESS(IsthmusChannelReference(File->Session, Channel, &channel)))
+    {
+        return NULL;
+    }
+    ExAcquireFastMutex(&File->PumpLock);
+    PSHELL_PUMP pump = ShellPumpFindLocked(File, channel);
+    if (pump != NULL)
+    {
+        RemoveEntryList(&pump->Link);
+    }
+    ExReleaseFastMutex(&File->PumpLock);
+    IsthmusChannelDereference(channel);
+    return pump;
+}
+
+NTSTATUS ShellRegionRelease(_In_ PSHELL_FILE File, _In_ UINT64 Region)
+{
+    PSHELL_PUMP pump = ShellPumpTake(File, Region);
+    NTSTATUS status = IsthmusRegionRelease(File->Session, Region);
+    if (pump != NULL)
+    {
+        ShellPumpFree(pump); /* the channel has ended: so do its thread or its DPCs, within a tick */
+    }
+    return status;
 }
 
 VOID ShellPumpInitialize(_Out_ PSHELL_FILE File)

@@ -49,6 +49,7 @@ NTSTATUS ShellSecurityApply(_In_ PDEVICE_OBJECT Device);
 NTSTATUS ShellSecurityCheckOpen(_In_ PIRP Irp);
 
 /* pump.c: what the driver itself does with channels */
+NTSTATUS ShellRegionRelease(_In_ PSHELL_FILE File, _In_ UINT64 Region);
 VOID ShellPumpInitialize(_Out_ PSHELL_FILE File);
 VOID ShellPumpRundown(_Inout_ PSHELL_FILE File);
 NTSTATUS ShellChannelCreate(_In_ PSHELL_FILE File, _In_ const ISTHMUS_CHANNEL_CREATE *Query, _In_ KPROCESSOR_MODE Mode,

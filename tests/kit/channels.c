@@ -558,6 +558,26 @@ static void Deaths(void)
     }
 }
 
+/* A closed channel leaves nothing, while its session goes on; also one whose source or sink was at work. */
+static void NothingStays(HISTHMUS Isthmus)
+{
+    ISTHMUS_STATISTICS before, after;
+    IsthmusStatistics(Isthmus, &before);
+    for (int i = 0; i < 8; i++)
+    {
+        BOOL in = i % 2 == 0;
+        HISTHMUSCHANNEL channel =
+            IsthmusChannelOpen(Isthmus, in ? ISTHMUS_CHANNEL_TO_PROGRAM : ISTHMUS_CHANNEL_TO_DRIVER, 16 * PAGE, 0);
+        CheckDone(channel != NULL && (!in || IsthmusChannelSource(channel, 1000000, 1, 16, 100, FALSE)) &&
+                      IsthmusChannelClose(channel),
+                  "a channel %s, opened and closed", in ? "to the program" : "to the driver");
+    }
+    IsthmusStatistics(Isthmus, &after);
+    Check(after.PoolBlocks == before.PoolBlocks && after.Regions == before.Regions && after.Locks == before.Locks,
+          "nothing of them stays: %llu pool blocks before, %llu after", (unsigned long long)before.PoolBlocks,
+          (unsigned long long)after.PoolBlocks);
+}
+
 /* The session closes below a source that produces and a sink that sleeps. */
 static void CloseUnderway(void)
 {
@@ -598,6 +618,7 @@ void TestChannels(void)
     BothAtOnce(isthmus);
     WaitAmongOthers(isthmus);
     BadRequests(isthmus);
+    NothingStays(isthmus);
     CheckDone(IsthmusClose(isthmus), "close the driver");
     Protection(ISTHMUS_CHANNEL_TO_PROGRAM);
     Protection(ISTHMUS_CHANNEL_TO_DRIVER);
