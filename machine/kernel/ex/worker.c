@@ -30,8 +30,8 @@ static const struct
 };
 
 /*
- * What a routine of a work item must leave as it was: the IRQL (bug check E1), the APC counts and the process (1, kind 1),
- * and the thread's identity (DF).
+ * What a routine of a work item must leave as it was: the IRQL (bug check E1), the APC counts and the process (1,
+ * kind 1), and the thread's identity (DF).
  */
 VOID ExCheckWorkerReturn(PVOID Routine, PVOID Parameter, PVOID Item)
 {
@@ -48,7 +48,8 @@ VOID ExCheckWorkerReturn(PVOID Routine, PVOID Parameter, PVOID Item)
     }
     if (((PETHREAD)thread)->ImpersonationToken != NULL)
     {
-        KeBugCheckEx(0xDF /* IMPERSONATING_WORKER_THREAD */, (ULONG_PTR)Routine, (ULONG_PTR)Parameter, (ULONG_PTR)Item, 0);
+        KeBugCheckEx(0xDF /* IMPERSONATING_WORKER_THREAD */, (ULONG_PTR)Routine, (ULONG_PTR)Parameter,
+                     (ULONG_PTR)Item, 0);
     }
 }
 
@@ -98,7 +99,8 @@ VOID ExpInitializeWorkers(VOID)
 /**
  * Has a worker thread call the item's routine at PASSIVE_LEVEL in the System process.
  *
- * @param WorkItem   initialised with ExInitializeWorkItem, not queued now (bug check E4, kind 1); the caller's until its routine runs
+ * @param WorkItem   initialised with ExInitializeWorkItem, not queued now (bug check E4, kind 1); the caller's until its
+ *                   routine runs
  * @param QueueType  Critical, Delayed or HyperCritical; anything else is taken as Delayed
  * IRQL <= DISPATCH_LEVEL.
  */

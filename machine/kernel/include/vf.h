@@ -50,8 +50,8 @@ VOID VfReportDeadlock(VOID);
 BOOLEAN VfIsChecked(PVOID Caller);
 
 /*
- * Rules E0 to E4 and E6 on the addresses that a driver passes; nothing happens unless the checks are on and Caller is in a
- * driver. Any IRQL.
+ * Rules E0 to E4 and E6 on the addresses that a driver passes; nothing happens unless the checks are on and Caller is in
+ * a driver. Any IRQL.
  */
 VOID VfCheckStructure(PVOID Structure, SIZE_T Size, PVOID Caller);
 VOID VfCheckSynchronization(PVOID Object, PVOID Caller);

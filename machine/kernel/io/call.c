@@ -75,8 +75,8 @@ static __attribute__((noinline)) VOID IopCheckDispatch(PDEVICE_OBJECT Device, PV
     {
         IopViolation(0x05, Device, Irql, KeGetCurrentIrql());
     }
-    VfCheck(KiCurrentThread()->CombinedApcDisable == Apcs, 0xC5, (ULONG_PTR)Routine, (ULONG_PTR)(LONG_PTR)KiCurrentThread()->KernelApcDisable,
-            (ULONG_PTR)(LONG_PTR)(SHORT)Apcs);
+    VfCheck(KiCurrentThread()->CombinedApcDisable == Apcs, 0xC5, (ULONG_PTR)Routine,
+            (ULONG_PTR)(LONG_PTR)KiCurrentThread()->KernelApcDisable, (ULONG_PTR)(LONG_PTR)(SHORT)Apcs);
 }
 
 static inline BOOLEAN IopInterruptsOn(VOID)

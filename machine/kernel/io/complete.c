@@ -178,14 +178,14 @@ static inline VOID IopClearLocation(PIO_STACK_LOCATION Location)
 static __attribute__((noinline)) VOID IopCheckRoutine(PVOID Routine, KIRQL Irql, ULONG Apcs)
 {
     VfCheck(KeGetCurrentIrql() == Irql, 0xFA, (ULONG_PTR)Routine, Irql, KeGetCurrentIrql());
-    VfCheck(KiCurrentThread()->CombinedApcDisable == Apcs, 0xFB, (ULONG_PTR)Routine, (ULONG_PTR)(LONG_PTR)KiCurrentThread()->KernelApcDisable,
-            (ULONG_PTR)(LONG_PTR)(SHORT)Apcs);
+    VfCheck(KiCurrentThread()->CombinedApcDisable == Apcs, 0xFB, (ULONG_PTR)Routine,
+            (ULONG_PTR)(LONG_PTR)KiCurrentThread()->KernelApcDisable, (ULONG_PTR)(LONG_PTR)(SHORT)Apcs);
 }
 
 /*
- * C9, 312: more bytes than the caller's buffer has. Looked at when all drivers are done with the IRP; who completed it is
- * named, though a driver above may have changed the figure. Only IRPs of the I/O manager's own requests have these flags
- * together, and a header.
+ * C9, 312: more bytes than the caller's buffer has. Looked at when all drivers are done with the IRP; who completed it
+ * is named, though a driver above may have changed the figure. Only IRPs of the I/O manager's own requests have these
+ * flags together, and a header.
  */
 static inline VOID IopCheckOutput(PIRP Irp, PDEVICE_OBJECT Device, PVOID Caller)
 {
