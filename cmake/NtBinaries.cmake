@@ -56,13 +56,17 @@ function(mingw_program name)
         get_filename_component(path ${source} ABSOLUTE)
         list(APPEND absolute ${path})
     endforeach()
+    set(depfile)
+    if(absolute) # of objects alone gcc writes none, and ninja would take the program for stale for ever
+        set(depfile DEPFILE ${CMAKE_CURRENT_BINARY_DIR}/${name}.d)
+    endif()
     add_custom_command(
         OUTPUT ${A_OUTPUT}/${name}.exe
         COMMAND ${CMAKE_COMMAND} -E make_directory ${A_OUTPUT}
         COMMAND x86_64-w64-mingw32-gcc -std=c11 -O2 -g -Wall -Wextra -I${PROJECT_SOURCE_DIR}/include ${A_OPTIONS}
                 -MD -MF ${CMAKE_CURRENT_BINARY_DIR}/${name}.d -o ${A_OUTPUT}/${name}.exe ${absolute} ${A_LIBRARIES}
         DEPENDS ${absolute} ${A_DEPENDS}
-        DEPFILE ${CMAKE_CURRENT_BINARY_DIR}/${name}.d
+        ${depfile}
         COMMENT "Compiling ${name}.exe with mingw gcc"
         VERBATIM)
     add_custom_target(${name}.exe ALL DEPENDS ${A_OUTPUT}/${name}.exe)
