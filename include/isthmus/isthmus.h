@@ -196,7 +196,7 @@ typedef struct HISTHMUSCHANNEL__ *HISTHMUSCHANNEL;
  * @param Capacity   bytes, a power of two, 4096 to ISTHMUS_CHANNEL_CAPACITY_MAX; a record takes its length and 8 to 15 more
  * @param Flags      0, ISTHMUS_CHANNEL_OVERWRITE or ISTHMUS_CHANNEL_MANY (to the program only)
  * @return the channel, to be closed before its session; NULL: ERROR_INVALID_PARAMETER; ERROR_NOT_SUPPORTED before
- *   Windows 8; ERROR_NOT_ENOUGH_QUOTA.
+ *   Windows 8; ERROR_NOT_ENOUGH_QUOTA, also when isthmus.sys has as many channels to read as it will.
  */
 HISTHMUSCHANNEL WINAPI IsthmusChannelOpen(HISTHMUS Isthmus, DWORD Direction, UINT64 Capacity, DWORD Flags);
 
@@ -271,7 +271,8 @@ BOOL WINAPI IsthmusChannelFinish(HISTHMUSCHANNEL Channel, DWORD Milliseconds);
 /** What the driver's end has counted. Any thread. ERROR_NOT_FOUND, ERROR_NOT_LOCKED if the channel has ended. */
 BOOL WINAPI IsthmusChannelQuery(HISTHMUSCHANNEL Channel, ISTHMUS_CHANNEL_STATE *State);
 
-/** Has isthmus.sys fill a channel to the program; see ISTHMUS_CHANNEL_SOURCE. ERROR_BUSY if that was done before. */
+/** Has isthmus.sys fill a channel to the program; see ISTHMUS_CHANNEL_SOURCE. ERROR_BUSY if that was done before;
+    ERROR_NOT_ENOUGH_QUOTA beside too many others. */
 BOOL WINAPI IsthmusChannelSource(HISTHMUSCHANNEL Channel, UINT64 Records, DWORD Producers, DWORD LengthMin,
                                  DWORD LengthMax, BOOL Drop);
 

@@ -54,12 +54,13 @@ static BOOLEAN ShellSinkRead(PSHELL_PUMP Pump, BOOLEAN *Empty)
     {
         return FALSE;
     }
-    for (ULONG i = 0; i < SHELL_BURST && result == IsthmusRingOk; i++)
+    for (ULONG64 i = 0, bytes = 0; i < SHELL_BURST && bytes < SHELL_BURST_BYTES && result == IsthmusRingOk; i++)
     {
         result = IsthmusRingPeek(ring, &record);
         if (result == IsthmusRingOk)
         {
             crc = IsthmusCrc32(crc, record.Data, record.Length);
+            bytes += record.Length;
         }
     }
     InterlockedExchange(&Pump->Crc, (LONG)crc); /* before the room is given back: who sees that sees the sum */
@@ -224,16 +225,44 @@ static BOOLEAN ShellSourceQueryGood(const ISTHMUS_CHANNEL_SOURCE *Query)
 
 /* ---- Pumps ----------------------------------------------------------------------------------------------------- */
 
-static PSHELL_PUMP ShellPumpAllocate(UINT32 Producers)
+/* What all pumps cost together, and the most: a sink is a thread, a producer a DPC each millisecond. */
+#define SHELL_COST_MAXIMUM 128
+static volatile LONG ShellCost;
+
+static LONG ShellPumpCost(UINT32 Producers)
 {
+    return Producers != 0 ? (LONG)Producers : 1;
+}
+
+/* Takes back what ShellPumpAllocate did, and nothing else. */
+static VOID ShellPumpDiscard(PSHELL_PUMP Pump)
+{
+    InterlockedExchangeAdd(&ShellCost, -ShellPumpCost(Pump->Query.Producers));
+    ExFreePoolWithTag(Pump, SHELL_TAG);
+}
+
+/* STATUS_QUOTA_EXCEEDED beyond SHELL_COST_MAXIMUM. Producers: 0 for a sink. */
+static NTSTATUS ShellPumpAllocate(UINT32 Producers, PSHELL_PUMP *Pump)
+{
+    LONG cost = ShellPumpCost(Producers);
+    *Pump = NULL;
+    if (InterlockedExchangeAdd(&ShellCost, cost) + cost > SHELL_COST_MAXIMUM)
+    {
+        InterlockedExchangeAdd(&ShellCost, -cost);
+        return STATUS_QUOTA_EXCEEDED;
+    }
     SIZE_T bytes = FIELD_OFFSET(SHELL_PUMP, Producers) + (SIZE_T)Producers * sizeof(SHELL_PRODUCER);
     PSHELL_PUMP pump = ExAllocatePoolWithTag(IsthmusNonPagedPoolType(), bytes, SHELL_TAG);
-    if (pump != NULL)
+    if (pump == NULL)
     {
-        RtlZeroMemory(pump, bytes);
-        KeInitializeEvent(&pump->Done, NotificationEvent, FALSE);
+        InterlockedExchangeAdd(&ShellCost, -cost);
+        return STATUS_INSUFFICIENT_RESOURCES;
     }
-    return pump;
+    RtlZeroMemory(pump, bytes);
+    KeInitializeEvent(&pump->Done, NotificationEvent, FALSE);
+    pump->Query.Producers = Producers;
+    *Pump = pump;
+    return STATUS_SUCCESS;
 }
 
 /* Waits until nothing of the pump runs, and frees it. PASSIVE_LEVEL; it is on no list. */
@@ -249,7 +278,7 @@ static VOID ShellPumpFree(PSHELL_PUMP Pump)
         KeWaitForSingleObject(&Pump->Done, Executive, KernelMode, FALSE, NULL);
     }
     IsthmusChannelDereference(Pump->Channel);
-    ExFreePoolWithTag(Pump, SHELL_TAG);
+    ShellPumpDiscard(Pump);
 }
 
 /* Done, and its channel gone: nobody will ask for it any more. */
@@ -360,15 +389,16 @@ static NTSTATUS ShellSinkStart(PSHELL_FILE File, UINT64 Channel)
     LIST_ENTRY over;
     InitializeListHead(&over);
 
-    PSHELL_PUMP pump = ShellPumpAllocate(0);
-    if (pump == NULL)
-    {
-        return STATUS_INSUFFICIENT_RESOURCES;
-    }
-    NTSTATUS status = IsthmusChannelReference(File->Session, Channel, &pump->Channel);
+    PSHELL_PUMP pump;
+    NTSTATUS status = ShellPumpAllocate(0, &pump);
     if (!NT_SUCCESS(status))
     {
-        ExFreePoolWithTag(pump, SHELL_TAG);
+        return status;
+    }
+    status = IsthmusChannelReference(File->Session, Channel, &pump->Channel);
+    if (!NT_SUCCESS(status))
+    {
+        ShellPumpDiscard(pump);
         return status;
     }
     InitializeObjectAttributes(&attributes, NULL, OBJ_KERNEL_HANDLE, NULL, NULL);
@@ -376,7 +406,7 @@ static NTSTATUS ShellSinkStart(PSHELL_FILE File, UINT64 Channel)
     if (!NT_SUCCESS(status))
     {
         IsthmusChannelDereference(pump->Channel);
-        ExFreePoolWithTag(pump, SHELL_TAG);
+        ShellPumpDiscard(pump);
         return status;
     }
     /* On the list only now: a pump there may be freed as soon as it is over, and that waits for the thread. */
@@ -439,15 +469,16 @@ NTSTATUS ShellChannelSource(_In_ PSHELL_FILE File, _In_ const ISTHMUS_CHANNEL_SO
     {
         return STATUS_INVALID_PARAMETER;
     }
-    PSHELL_PUMP pump = ShellPumpAllocate(Query->Producers);
-    if (pump == NULL)
-    {
-        return STATUS_INSUFFICIENT_RESOURCES;
-    }
-    NTSTATUS status = IsthmusChannelReference(File->Session, Query->Channel, &pump->Channel);
+    PSHELL_PUMP pump;
+    NTSTATUS status = ShellPumpAllocate(Query->Producers, &pump);
     if (!NT_SUCCESS(status))
     {
-        ExFreePoolWithTag(pump, SHELL_TAG);
+        return status;
+    }
+    status = IsthmusChannelReference(File->Session, Query->Channel, &pump->Channel);
+    if (!NT_SUCCESS(status))
+    {
+        ShellPumpDiscard(pump);
         return status;
     }
     BOOLEAN many = IsthmusChannelManyProducers(pump->Channel) != NULL;

@@ -558,6 +558,27 @@ static void Deaths(void)
     }
 }
 
+/* Each sink is a thread of the driver's: there is a limit, and what was closed counts no more. */
+static void TooMany(HISTHMUS Isthmus)
+{
+    static HISTHMUSCHANNEL channels[200];
+    int opened = 0;
+    while (opened < 200 && (channels[opened] = IsthmusChannelOpen(Isthmus, ISTHMUS_CHANNEL_TO_DRIVER, PAGE, 0)) != NULL)
+    {
+        opened++;
+    }
+    CheckError(opened == 200, ERROR_NOT_ENOUGH_QUOTA, "%d channels to the driver, and no more", opened);
+    HISTHMUSCHANNEL other = IsthmusChannelOpen(Isthmus, ISTHMUS_CHANNEL_TO_PROGRAM, PAGE, 0);
+    CheckError(IsthmusChannelSource(other, 1, 1, 16, 16, FALSE), ERROR_NOT_ENOUGH_QUOTA, "nor a source beside them");
+    CheckDone(IsthmusChannelClose(channels[--opened]), "close one");
+    CheckDone(IsthmusChannelSource(other, 1, 1, 16, 16, FALSE), "then there is room for a source");
+    CheckDone(IsthmusChannelClose(other), "close it");
+    while (opened > 0)
+    {
+        IsthmusChannelClose(channels[--opened]);
+    }
+}
+
 /* A closed channel leaves nothing, while its session goes on; also one whose source or sink was at work. */
 static void NothingStays(HISTHMUS Isthmus)
 {
@@ -619,6 +640,7 @@ void TestChannels(void)
     WaitAmongOthers(isthmus);
     BadRequests(isthmus);
     NothingStays(isthmus);
+    TooMany(isthmus);
     CheckDone(IsthmusClose(isthmus), "close the driver");
     Protection(ISTHMUS_CHANNEL_TO_PROGRAM);
     Protection(ISTHMUS_CHANNEL_TO_DRIVER);
