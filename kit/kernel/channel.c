@@ -48,7 +48,10 @@ static NTSTATUS IstChannelTakeEvent(UINT64 Handle, KPROCESSOR_MODE Mode, PKEVENT
                                      (PVOID *)Event, NULL);
 }
 
-/* Allocates the structure, on a cache line, with room behind it for what many producers want. */
+/*
+ * Allocates the structure, on a cache line, with room behind it for what many producers want: 1/64 of the capacity, which
+ * the charge for the capacity bounds as well.
+ */
 static PISTHMUS_CHANNEL IstChannelAllocate(const ISTHMUS_CHANNEL_CREATE *Query)
 {
     SIZE_T ready =

@@ -2,24 +2,24 @@
 /* <conio.h>: keys one by one from the console, and text to it. Keys come from ntrun's standard input; its end is EOF. */
 #include "crt.h"
 
-static int CrtPushedKey = EOF;
+static volatile LONG CrtPushedKey = EOF;
 
 int _getch(void)
 {
     unsigned char key;
     DWORD got = 0;
-    int pushed = InterlockedExchange((volatile LONG *)&CrtPushedKey, EOF);
+    LONG pushed = InterlockedExchange(&CrtPushedKey, EOF);
 
     if (pushed != EOF)
     {
-        return pushed;
+        return (int)pushed;
     }
     return ReadFile(GetStdHandle(STD_INPUT_HANDLE), &key, 1, &got, NULL) && got == 1 ? key : EOF;
 }
 
 int _ungetch(int Key)
 {
-    if (Key == EOF || InterlockedCompareExchange((volatile LONG *)&CrtPushedKey, Key, EOF) != EOF)
+    if (Key == EOF || InterlockedCompareExchange(&CrtPushedKey, Key, EOF) != EOF)
     {
         return EOF;
     }

@@ -125,7 +125,7 @@ static WIDE CrtReduce(double x)
 {
     const WIDE turn = 6.283185307179586476925286766559005768L;
     WIDE value = x;
-    if (__builtin_fabs(x) >= 9.0e18)
+    if (__builtin_fabs(x) >= 9.0e18 && !CrtIsInfinite(x)) /* of an infinity no remainder comes to an end */
     {
         unsigned short status;
         do

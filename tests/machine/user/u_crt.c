@@ -92,11 +92,15 @@ static void Mathematics(void)
     printf("mathematics: worst error %lld units in the last place\n", Worst);
 }
 
-/* 53 bits is the precision a new thread starts with: the functions must not depend on it. */
+/* 53 bits is the precision Windows starts threads with: the functions must not depend on it, and leave it as it is. */
 static DWORD WINAPI Thread53(void *Context)
 {
+    unsigned short precision53 = 0x27F, after;
     (void)Context;
+    __asm__ volatile("fldcw %0" : : "m"(precision53));
     Mathematics();
+    __asm__ volatile("fnstcw %0" : "=m"(after));
+    CHECK(after == precision53);
     return 0;
 }
 
