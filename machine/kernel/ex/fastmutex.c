@@ -26,27 +26,17 @@ static inline VOID ExpCheckUnsafe(PFAST_MUTEX Mutex, ULONG Rule, PVOID Caller)
     }
 }
 
-static VOID ExpAcquire(PFAST_MUTEX Mutex)
+/* Somebody holds it. */
+VF_SELDOM VOID ExWaitForFastMutex(PFAST_MUTEX Mutex)
 {
-    if (VfShuffleOn)
-    {
-        VfShuffleHere(TRUE);
-    }
-    if (InterlockedDecrement(&Mutex->Count) != 0)
-    {
-        Mutex->Contention++;
-        KeWaitForSingleObject(&Mutex->Event, WrFastMutex, KernelMode, FALSE, NULL);
-    }
-    Mutex->Owner = KiCurrentThread();
+    Mutex->Contention++;
+    KeWaitForSingleObject(&Mutex->Event, WrFastMutex, KernelMode, FALSE, NULL);
 }
 
-static VOID ExpRelease(PFAST_MUTEX Mutex)
+/* Somebody waits for it. */
+VF_SELDOM VOID ExWakeFastMutex(PFAST_MUTEX Mutex)
 {
-    Mutex->Owner = NULL;
-    if (InterlockedIncrement(&Mutex->Count) <= 0)
-    {
-        KeSetEvent(&Mutex->Event, IO_NO_INCREMENT, FALSE);
-    }
+    KeSetEvent(&Mutex->Event, IO_NO_INCREMENT, FALSE);
 }
 
 /** Takes the mutex and raises to APC_LEVEL. IRQL <= APC_LEVEL. Not recursive. */
@@ -56,7 +46,7 @@ VOID FASTCALL ExAcquireFastMutex(PFAST_MUTEX FastMutex)
 
     ExpCheck(FastMutex, KeGetCurrentIrql() <= APC_LEVEL, 0x33);
     KeRaiseIrql(APC_LEVEL, &irql);
-    ExpAcquire(FastMutex);
+    ExEnterFastMutex(FastMutex);
     FastMutex->OldIrql = irql;
 }
 
@@ -65,7 +55,7 @@ VOID FASTCALL ExReleaseFastMutex(PFAST_MUTEX FastMutex)
     KIRQL irql = (KIRQL)FastMutex->OldIrql;
 
     ExpCheck(FastMutex, KeGetCurrentIrql() == APC_LEVEL, 0x34);
-    ExpRelease(FastMutex);
+    ExLeaveFastMutex(FastMutex);
     KeLowerIrql(irql);
 }
 
@@ -89,23 +79,23 @@ BOOLEAN FASTCALL ExTryToAcquireFastMutex(PFAST_MUTEX FastMutex)
 VOID FASTCALL ExAcquireFastMutexUnsafe(PFAST_MUTEX FastMutex)
 {
     ExpCheckUnsafe(FastMutex, 0x39, __builtin_return_address(0));
-    ExpAcquire(FastMutex);
+    ExEnterFastMutex(FastMutex);
 }
 
 VOID FASTCALL ExReleaseFastMutexUnsafe(PFAST_MUTEX FastMutex)
 {
     ExpCheckUnsafe(FastMutex, 0x3A, __builtin_return_address(0));
-    ExpRelease(FastMutex);
+    ExLeaveFastMutex(FastMutex);
 }
 
 VOID FASTCALL ExEnterCriticalRegionAndAcquireFastMutexUnsafe(PFAST_MUTEX FastMutex)
 {
     KeEnterCriticalRegion();
-    ExpAcquire(FastMutex);
+    ExEnterFastMutex(FastMutex);
 }
 
 VOID FASTCALL ExReleaseFastMutexUnsafeAndLeaveCriticalRegion(PFAST_MUTEX FastMutex)
 {
-    ExpRelease(FastMutex);
+    ExLeaveFastMutex(FastMutex);
     KeLeaveCriticalRegion();
 }

@@ -5,7 +5,8 @@
  */
 #pragma once
 
-#include "nt.h"
+#include "ke.h"
+#include "vf.h"
 
 VOID ExInitializePhase0(VOID);     /* locks and lists; before threads */
 VOID ExInitializePhase1(VOID);     /* object types, worker threads */
@@ -23,3 +24,32 @@ VOID ExCheckForWorker(PVOID Memory, SIZE_T Size);
 VOID ExCheckWorkerReturn(PVOID Routine, PVOID Parameter, PVOID Item);
 /** Random 64-bit number from a generator seeded at boot (deterministic with option=seed). Any IRQL. */
 ULONG64 ExGenRandom64(VOID);
+
+/* ---- fast mutexes, for rooms that take them often (fastmutex.c) ---- */
+
+VF_SELDOM VOID ExWaitForFastMutex(PFAST_MUTEX Mutex);
+VF_SELDOM VOID ExWakeFastMutex(PFAST_MUTEX Mutex);
+
+/** Takes a mutex without a look at the IRQL, which keeps APCs away: APC_LEVEL, or a critical region. */
+static inline VOID ExEnterFastMutex(PFAST_MUTEX Mutex)
+{
+    if (VfShuffleOn)
+    {
+        VfShuffleHere(TRUE);
+    }
+    if (InterlockedDecrement(&Mutex->Count) != 0)
+    {
+        ExWaitForFastMutex(Mutex);
+    }
+    Mutex->Owner = KiCurrentThread();
+}
+
+/** Undoes ExEnterFastMutex. */
+static inline VOID ExLeaveFastMutex(PFAST_MUTEX Mutex)
+{
+    Mutex->Owner = NULL;
+    if (InterlockedIncrement(&Mutex->Count) <= 0)
+    {
+        ExWakeFastMutex(Mutex);
+    }
+}

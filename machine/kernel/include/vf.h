@@ -22,8 +22,22 @@ typedef enum _VF_OPTION
 /** Keeps the text of boot.cfg (which must stay in memory) and answers every later question from it. Before all rooms. */
 VOID VfInitialize(PCSTR Configuration, SIZE_T Length);
 
+extern BOOLEAN VfOptions[VfOptionCount];
+
 /** Any IRQL. */
-BOOLEAN VfOption(VF_OPTION Option);
+static inline BOOLEAN VfOption(VF_OPTION Option)
+{
+    return VfOptions[Option];
+}
+
+/*
+ * What is called only when something is wrong, or in a mode that is off. Such a routine saves all registers itself, so
+ * that the one that might call it keeps its variables where it likes, and saves none on entry for the call's sake.
+ */
+#define VF_SELDOM __attribute__((preserve_most, cold, noinline))
+
+/* Without debug information of its own: stacks show the routine that it is inlined into. */
+#define VF_INLINE static inline __attribute__((nodebug, always_inline))
 
 /** TRUE if boot.cfg has `option=Name` or `option=Name:...`. Any IRQL. */
 BOOLEAN VfOptionGiven(PCSTR Name);
@@ -58,8 +72,16 @@ VOID VfCheckSynchronization(PVOID Object, PVOID Caller);
 VOID VfCheckIrpAddresses(PIRP Irp, PVOID Caller); /* RequestorMode is KernelMode */
 VOID VfCheckService(PCSTR Kinds, const ULONG_PTR *Arguments, PVOID Caller);
 
+VF_SELDOM VOID VfpCheck(ULONG_PTR Rule, ULONG_PTR P2, ULONG_PTR P3, ULONG_PTR P4);
+
 /** Bug check 0xC4 with these parameters unless the rule holds or the checks are off. Any IRQL. */
-VOID VfCheck(BOOLEAN Holds, ULONG_PTR Rule, ULONG_PTR P2, ULONG_PTR P3, ULONG_PTR P4);
+VF_INLINE VOID VfCheck(BOOLEAN Holds, ULONG_PTR Rule, ULONG_PTR P2, ULONG_PTR P3, ULONG_PTR P4)
+{
+    if (__builtin_expect(!Holds, FALSE))
+    {
+        VfpCheck(Rule, P2, P3, P4);
+    }
+}
 
 /* ---- the ledger: who holds what, and the stack that took it ---- */
 
@@ -112,14 +134,11 @@ extern BOOLEAN VfLedgerOn;
 /** Starts the ledger if it was asked for. Once, as soon as there is pool. */
 VOID VfStartLedger(VOID);
 
-VOID VfpTake(VF_HOLDING Kind, const VOID *Key, const VOID *Process, ULONG64 Size, ULONG Tag);
-VOID VfpTakeObject(VF_HOLDING Kind, const VOID *Key, const VOID *Process, PVOID Object);
-VOID VfpGive(VF_HOLDING Kind, const VOID *Key, const VOID *Process, PVOID Caller);
+VF_SELDOM VOID VfpTake(VF_HOLDING Kind, const VOID *Key, const VOID *Process, ULONG64 Size, ULONG Tag);
+VF_SELDOM VOID VfpTakeObject(VF_HOLDING Kind, const VOID *Key, const VOID *Process, PVOID Object);
+VF_SELDOM VOID VfpGive(VF_HOLDING Kind, const VOID *Key, const VOID *Process, PVOID Caller);
 VOID VfpForget(VF_HOLDING Kind, const VOID *Key);
 BOOLEAN VfpIsDriver(PVOID Caller);
-
-/* Without debug information of its own: stacks show the routine that it is inlined into. */
-#define VF_INLINE static inline __attribute__((nodebug, always_inline))
 
 /** Writes down what the running thread took, if a driver is on its stack. Any IRQL; no lock that pool needs may be
     held. */
@@ -191,7 +210,7 @@ typedef enum _VF_REQUEST
 } VF_REQUEST;
 
 extern BOOLEAN VfFailuresOn;
-BOOLEAN VfGrant(VF_REQUEST Request);
+VF_SELDOM BOOLEAN VfGrant(VF_REQUEST Request);
 
 /** FALSE: the request is to fail as if the resource were used up. Where a request that may fail is made. <= DISPATCH_LEVEL. */
 static inline BOOLEAN VfGranted(VF_REQUEST Request)
@@ -207,13 +226,13 @@ VOID VfWatchProgram(PEPROCESS Process);      /* the program under test; PASSIVE_
 VOID VfWatchEnded(VOID);                     /* it has ended */
 VOID VfKillAtService(BOOLEAN Leaving);       /* in its thread, PASSIVE_LEVEL */
 VOID VfKillAtWait(VOID);                     /* the current thread is about to give up its processor; dispatcher lock held */
-VOID VfKillAtCall(PVOID Routine);            /* a dispatch routine is about to be called; <= DISPATCH_LEVEL */
+VF_SELDOM VOID VfKillAtCall(PVOID Routine);  /* a dispatch routine is about to be called; <= DISPATCH_LEVEL */
 
 /* ---- other interleavings (shuffle.c), option=shuffle ---- */
 
 extern BOOLEAN VfShuffleOn;
 /** Perhaps lets another processor, or (MayYield, nothing held) another thread, go first. Any IRQL. */
-VOID VfShuffleHere(BOOLEAN MayYield);
+VF_SELDOM VOID VfShuffleHere(BOOLEAN MayYield);
 
 /* ---- both want clock interrupts between the ticks (clock.c) ---- */
 

@@ -169,7 +169,7 @@ static BOOLEAN VfpRefuses(ULONG64 Point, ULONG Site)
     }
 }
 
-BOOLEAN VfGrant(VF_REQUEST Request)
+VF_SELDOM BOOLEAN VfGrant(VF_REQUEST Request)
 {
     CHAR place[96];
     VFP_ASKER asker;

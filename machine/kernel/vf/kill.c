@@ -138,7 +138,7 @@ VOID VfKillAtWait(VOID)
     }
 }
 
-VOID VfKillAtCall(PVOID Routine)
+VF_SELDOM VOID VfKillAtCall(PVOID Routine)
 {
     if (!VfpContact && VfpIsWatched() && !LdrIsKernelAddress(Routine) && !InterlockedExchange(&VfpContact, TRUE))
     {

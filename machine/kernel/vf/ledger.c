@@ -182,14 +182,14 @@ static DECLSPEC_NOINLINE VOID VfpEnter(VFP_HOLDING *New)
     }
 }
 
-DECLSPEC_NOINLINE VOID VfpTake(VF_HOLDING Kind, const VOID *Key, const VOID *Process, ULONG64 Size, ULONG Tag)
+VF_SELDOM DECLSPEC_NOINLINE VOID VfpTake(VF_HOLDING Kind, const VOID *Key, const VOID *Process, ULONG64 Size, ULONG Tag)
 {
     VFP_HOLDING new = {.Kind = Kind, .Key = Key, .Process = Process, .Size = Size, .Tag = Tag};
 
     VfpEnter(&new);
 }
 
-DECLSPEC_NOINLINE VOID VfpTakeObject(VF_HOLDING Kind, const VOID *Key, const VOID *Process, PVOID Object)
+VF_SELDOM DECLSPEC_NOINLINE VOID VfpTakeObject(VF_HOLDING Kind, const VOID *Key, const VOID *Process, PVOID Object)
 {
     VFP_HOLDING new = {.Kind = Kind, .Key = Key, .Process = Process};
     PCUNICODE_STRING name = ObTypeName(Object);
@@ -227,7 +227,7 @@ static VFP_HOLDING *VfpRemove(VF_HOLDING Kind, const VOID *Key, const VOID *Proc
     return holding;
 }
 
-DECLSPEC_NOINLINE VOID VfpGive(VF_HOLDING Kind, const VOID *Key, const VOID *Process, PVOID Caller)
+VF_SELDOM DECLSPEC_NOINLINE VOID VfpGive(VF_HOLDING Kind, const VOID *Key, const VOID *Process, PVOID Caller)
 {
     const LDR_MODULE *driver = Caller != NULL ? LdrFindModule(Caller, NULL) : NULL;
     KIRQL irql = VfpLockLedger();

@@ -7,7 +7,7 @@
 
 static PCSTR VfpConfiguration;
 static SIZE_T VfpConfigurationLength;
-static BOOLEAN VfpOptions[VfOptionCount];
+BOOLEAN VfOptions[VfOptionCount];
 static PCSTR VfpBadOption;
 
 /* Options with a grammar of their own. */
@@ -162,14 +162,14 @@ VOID VfInitialize(PCSTR Configuration, SIZE_T Length)
 {
     VfpConfiguration = Configuration;
     VfpConfigurationLength = Length;
-    VfpOptions[VfTrackLockedPages] = !VfOptionGiven("notrack");
-    VfpOptions[VfChecks] = !VfOptionGiven("noverifier");
-    VfpOptions[VfIoChecks] = VfpOptions[VfChecks] && !VfOptionGiven("noio");
-    VfpOptions[VfSpecialPool] = VfOptionGiven("specialpool");
-    VfpOptions[VfForceIrql] = VfOptionGiven("forceirql");
-    VfpOptions[VfDeadlock] = VfOptionGiven("deadlock");
-    VfpOptions[VfTrimPressure] = VfOptionGiven("trim");
-    VfpOptions[VfVerbose] = VfOptionGiven("verbose");
+    VfOptions[VfTrackLockedPages] = !VfOptionGiven("notrack");
+    VfOptions[VfChecks] = !VfOptionGiven("noverifier");
+    VfOptions[VfIoChecks] = VfOptions[VfChecks] && !VfOptionGiven("noio");
+    VfOptions[VfSpecialPool] = VfOptionGiven("specialpool");
+    VfOptions[VfForceIrql] = VfOptionGiven("forceirql");
+    VfOptions[VfDeadlock] = VfOptionGiven("deadlock");
+    VfOptions[VfTrimPressure] = VfOptionGiven("trim");
+    VfOptions[VfVerbose] = VfOptionGiven("verbose");
     for (ULONG i = 0; i < RTL_NUMBER_OF(VfpModes); i++)
     {
         VFP_TEXT text;
@@ -181,14 +181,9 @@ VOID VfInitialize(PCSTR Configuration, SIZE_T Length)
     }
 }
 
-BOOLEAN VfOption(VF_OPTION Option)
+VF_SELDOM VOID VfpCheck(ULONG_PTR Rule, ULONG_PTR P2, ULONG_PTR P3, ULONG_PTR P4)
 {
-    return VfpOptions[Option];
-}
-
-VOID VfCheck(BOOLEAN Holds, ULONG_PTR Rule, ULONG_PTR P2, ULONG_PTR P3, ULONG_PTR P4)
-{
-    if (!Holds && VfOption(VfChecks))
+    if (VfOption(VfChecks))
     {
         KeBugCheckEx(0xC4 /* DRIVER_VERIFIER_DETECTED_VIOLATION */, Rule, P2, P3, P4);
     }

@@ -44,7 +44,7 @@ BOOLEAN VfpShuffleAtClock(VOID)
     return VfpDraw() % 2 == 0;
 }
 
-VOID VfShuffleHere(BOOLEAN MayYield)
+VF_SELDOM VOID VfShuffleHere(BOOLEAN MayYield)
 {
     ULONG64 draw = VfpDraw();
 

@@ -18,6 +18,9 @@
  */
 #include "../kip.h"
 
+/* For what is mostly not called: saves all registers, so that who might call it saves none on entry for its sake. */
+#define KI_KEEPS_REGISTERS __attribute__((preserve_most, noinline))
+
 #define KI_FLUSH_PAGES_MAX 32 /* from here on everything is dropped */
 
 #define CR4_PGE (1ULL << 7)
@@ -28,29 +31,35 @@ static volatile ULONG_PTR KiGenericContext;
 static volatile LONG KiGenericArrived, KiGenericDone;
 static volatile LONG KiGenericCount;
 
-static VOID KiFlushLocal(ULONG64 Va, SIZE_T PageCount)
+/* Toggling PGE drops global translations too. */
+static KI_KEEPS_REGISTERS VOID KiFlushAll(VOID)
 {
-    if (PageCount == 0 || PageCount > KI_FLUSH_PAGES_MAX)
-    {
-        BOOLEAN enabled = KiDisableInterrupts();
-        ULONG64 cr4 = __readcr4();
+    BOOLEAN enabled = KiDisableInterrupts();
+    ULONG64 cr4 = __readcr4();
 
-        /* Toggling PGE drops global translations too. */
-        __writecr4(cr4 & ~CR4_PGE);
-        __writecr4(cr4);
-        KiRestoreInterrupts(enabled);
+    __writecr4(cr4 & ~CR4_PGE);
+    __writecr4(cr4);
+    KiRestoreInterrupts(enabled);
+}
+
+/* INVLPG takes any address in a page. */
+static inline VOID KiFlushLocal(ULONG64 Va, SIZE_T PageCount)
+{
+    if (PageCount - 1 >= KI_FLUSH_PAGES_MAX) /* 0: everything */
+    {
+        KiFlushAll();
         return;
     }
-    for (SIZE_T i = 0; i < PageCount; i++)
+    for (ULONG64 end = Va + PageCount * PAGE_SIZE; Va != end; Va += PAGE_SIZE)
     {
-        __asm__ volatile("invlpg (%0)" : : "r"(Va + i * PAGE_SIZE) : "memory");
+        __asm__ volatile("invlpg (%0)" : : "r"(Va) : "memory");
     }
 }
 
 /* Every translation of this processor. */
 VOID KiFlushEverything(VOID)
 {
-    KiFlushLocal(0, 0);
+    KiFlushAll();
 }
 
 /* Interrupt or polling. */
@@ -90,6 +99,36 @@ static ULONG KiAwakeOnly(ULONG Targets)
     return Targets;
 }
 
+/* Asks other processors, and waits for them. At DISPATCH_LEVEL. */
+static KI_KEEPS_REGISTERS VOID KiFlushOthers(PKPRCB Prcb, ULONG Targets, PKPROCESS Process, ULONG64 Va,
+                                             SIZE_T PageCount)
+{
+    if (Process != NULL)
+    {
+        Targets &= (ULONG)Process->ActiveProcessors[0];
+    }
+    Targets = KiAwakeOnly(Targets);
+    if (Targets == 0)
+    {
+        return;
+    }
+    Prcb->Flush.Va = Va;
+    Prcb->Flush.PageCount = PageCount;
+    Prcb->Flush.Pending = (LONG)Targets;
+    KiFence();
+    for (ULONG left = Targets; left != 0; left &= left - 1)
+    {
+        ULONG number = (ULONG)__builtin_ctz(left);
+
+        InterlockedOr(&KiProcessors[number]->Prcb.FlushRequests, (LONG)(1UL << Prcb->Number));
+        HalSendIpi(number, KI_IPI_VECTOR);
+    }
+    while (Prcb->Flush.Pending != 0)
+    {
+        _mm_pause();
+    }
+}
+
 /* Described in ke.h. */
 VOID KeFlushTb(PKPROCESS Process, PVOID Va, SIZE_T PageCount)
 {
@@ -102,31 +141,12 @@ VOID KeFlushTb(PKPROCESS Process, PVOID Va, SIZE_T PageCount)
         __writecr8(DISPATCH_LEVEL);
     }
     prcb = KiPrcb();
-    KiFlushLocal((ULONG64)Va & ~(ULONG64)(PAGE_SIZE - 1), PageCount);
-    KiFence(); /* the caller's change of the page tables before the look at who runs the process */
+    KiFlushLocal((ULONG64)Va, PageCount);
+    KiFence(); /* the caller's change of the page tables before the look at who runs, and runs the process */
     targets = (ULONG)KiActiveAffinity & ~(ULONG)prcb->SetMember;
-    if (Process != NULL)
-    {
-        targets &= (ULONG)Process->ActiveProcessors[0];
-    }
-    targets = KiAwakeOnly(targets);
     if (targets != 0)
     {
-        prcb->Flush.Va = (ULONG64)Va & ~(ULONG64)(PAGE_SIZE - 1);
-        prcb->Flush.PageCount = PageCount;
-        prcb->Flush.Pending = (LONG)targets;
-        KiFence();
-        for (ULONG left = targets; left != 0; left &= left - 1)
-        {
-            ULONG number = (ULONG)__builtin_ctz(left);
-
-            InterlockedOr(&KiProcessors[number]->Prcb.FlushRequests, (LONG)(1UL << prcb->Number));
-            HalSendIpi(number, KI_IPI_VECTOR);
-        }
-        while (prcb->Flush.Pending != 0)
-        {
-            _mm_pause();
-        }
+        KiFlushOthers(prcb, targets, Process, (ULONG64)Va, PageCount);
     }
     if (old < DISPATCH_LEVEL)
     {
