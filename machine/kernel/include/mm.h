@@ -7,6 +7,17 @@
 #include "nt.h"
 #include "bootblock.h"
 
+/* What VF's tracking of locked pages keeps per lock of user memory, to name the driver that forgot one. */
+typedef struct _MI_LOCK_TRACKER
+{
+    struct _MI_LOCK_TRACKER *Next; /* on the list only */
+    PMDL volatile Mdl;             /* a place's: NULL if it is free */
+    PVOID Caller;
+    ULONG Pages;
+} MI_LOCK_TRACKER;
+
+#define MI_LOCK_PLACES 16
+
 /* MM's part of a process; embedded in EPROCESS. */
 typedef struct _MM_ADDRESS_SPACE
 {
@@ -21,8 +32,9 @@ typedef struct _MM_ADDRESS_SPACE
     SIZE_T PeakVirtualSize;
     ULONG64 PageFaults;
     volatile LONG64 LockedPages;   /* PFNs locked by MmProbeAndLockPages on behalf of this process */
-    LIST_ENTRY LockedMdls;         /* trackers, when locked-page tracking is on */
-    KSPIN_LOCK LockedMdlsLock;
+    MI_LOCK_TRACKER LockPlaces[MI_LOCK_PLACES]; /* when locked-page tracking is on: by the MDL's address */
+    MI_LOCK_TRACKER *volatile LockTrackers;     /* of MDLs whose place was taken, the youngest first */
+    KSPIN_LOCK LockTrackersLock;
     volatile LONG64 MdlViews;      /* user-mode MDL mappings alive */
     BOOLEAN Dead;                  /* cleaned: nothing may be mapped any more */
 } MM_ADDRESS_SPACE;

@@ -55,6 +55,7 @@ typedef struct _ETHREAD ETHREAD;
  *   FFFFB000'00000000  system PTEs: kernel views of MDLs, kernel stacks, I/O space       64 GB
  *   FFFFB800'00000000  special pool, nonpaged                                            16 GB
  *   FFFFB880'00000000  special pool, paged: a top-level entry of its own (forceirql.c)    16 GB
+ *   FFFFF680'00000000  page tables of the kernel half, their entries in a row (pte.c)     512 GB
  *   FFFFF780'00000000  KUSER_SHARED_DATA (kernel's writable view)                        4 KB
  *   FFFFF800'00000000  images: the kernel and the drivers                                512 GB
  *   FFFFFA80'00000000  PFN database
@@ -65,6 +66,7 @@ typedef struct _ETHREAD ETHREAD;
 #define MM_SYSTEM_PTE_BASE      0xFFFFB00000000000ULL
 #define MM_SPECIAL_POOL_BASE    0xFFFFB80000000000ULL
 #define MM_SPECIAL_PAGED_POOL_BASE 0xFFFFB88000000000ULL
+#define MM_PTE_BASE             0xFFFFF68000000000ULL
 #define MM_SHARED_USER_DATA     0xFFFFF78000000000ULL
 #define MM_IMAGE_BASE           0xFFFFF80000000000ULL
 #define MM_PFN_DATABASE_BASE    0xFFFFFA8000000000ULL

@@ -272,7 +272,7 @@ NTSTATUS MiReferenceUserPage(PEPROCESS Process, ULONG_PTR Page, MI_ACCESS Access
         PMMPTE entry;
         BOOLEAN found = FALSE, memory = TRUE;
 
-        ExAcquireFastMutex(&Process->Space.WorkingSetLock);
+        MiLockWorkingSet(Process);
         entry = Process->Space.Dead ? NULL : MiUserPte(Process, Page, FALSE);
         if (entry != NULL && (*entry & need) == need)
         {
@@ -284,7 +284,7 @@ NTSTATUS MiReferenceUserPage(PEPROCESS Process, ULONG_PTR Page, MI_ACCESS Access
                 MiReferencePage(*Pfn);
             }
         }
-        ExReleaseFastMutex(&Process->Space.WorkingSetLock);
+        MiUnlockWorkingSet(Process);
         if (found)
         {
             return memory ? STATUS_SUCCESS : STATUS_ACCESS_VIOLATION;

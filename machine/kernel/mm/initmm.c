@@ -57,6 +57,7 @@ static VOID MipMakeTopLevel(VOID)
     {
         (VOID)MiMakeKernelTable(bases[i]); /* phase 0: out of pages is a bug check */
     }
+    MiShowKernelTables();
 }
 
 static VOID MipMapSharedUserData(VOID)

@@ -359,16 +359,10 @@ LOGICAL NTAPI MmIsIoSpaceActive(_In_ PHYSICAL_ADDRESS StartAddress, _In_ SIZE_T 
     PFN_NUMBER low = (ULONG64)StartAddress.QuadPart >> PAGE_SHIFT;
     PFN_NUMBER high = ((ULONG64)StartAddress.QuadPart + NumberOfBytes - 1) >> PAGE_SHIFT;
 
-    for (ULONG i = 0; NumberOfBytes != 0 && i < MiSystemPtes.Pages;)
+    for (ULONG i = 0; NumberOfBytes != 0 && i < MiSystemPtes.Mapped;)
     {
-        ULONG64 record;
+        ULONG64 record = *MiRegionPte(&MiSystemPtes, i++);
         PFN_NUMBER first;
-        if (MiSystemPtes.Tables[i >> 9] == NULL)
-        {
-            i = (i | 511) + 1;
-            continue;
-        }
-        record = *MiRegionPte(&MiSystemPtes, i++);
         if (MiRecordKind(record) != MiRecordIoSpace)
         {
             continue;

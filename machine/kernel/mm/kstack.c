@@ -36,15 +36,9 @@ VOID MmDeleteKernelStack(PVOID Top, SIZE_T Size)
 /* Gives back the addresses of unloaded images, when there are no others left. */
 static VOID MipForgetUnloadedImages(VOID)
 {
-    for (ULONG i = 0; i < MiImageRegion.Pages;)
+    for (ULONG i = 0; i < MiImageRegion.Mapped;)
     {
-        ULONG64 record;
-        if (MiImageRegion.Tables[i >> 9] == NULL)
-        {
-            i = (i | 511) + 1;
-            continue;
-        }
-        record = *MiRegionPte(&MiImageRegion, i++);
+        ULONG64 record = *MiRegionPte(&MiImageRegion, i++);
         if (MiRecordKind(record) == MiRecordUnloadedImage)
         {
             *MiRegionPte(&MiImageRegion, i - 1) = 0;

@@ -51,6 +51,12 @@ PMDL NTAPI MmCreateMdl(_In_opt_ PMDL MemoryDescriptorList, _In_ PVOID Base, _In_
     return MemoryDescriptorList;
 }
 
+/* One that does not fit a block of the cache. */
+static VF_SELDOM PMDL MipAllocateLarge(ULONG Pages)
+{
+    return ExAllocatePoolWithTag(NonPagedPoolNx, sizeof(MDL) + Pages * sizeof(PFN_NUMBER), MI_MDL_TAG);
+}
+
 /**
  * Allocates an MDL for a buffer. The PFNs are not filled in; Process and MappedSystemVa mean nothing yet.
  *
@@ -65,8 +71,8 @@ PMDL NTAPI MmCreateMdl(_In_opt_ PMDL MemoryDescriptorList, _In_ PVOID Base, _In_
 PMDL NTAPI IoAllocateMdl(_In_opt_ PVOID VirtualAddress, _In_ ULONG Length, _In_ BOOLEAN SecondaryBuffer,
                          _In_ BOOLEAN ChargeQuota, _Inout_opt_ PIRP Irp)
 {
-    SIZE_T size = MmSizeOfMdl(VirtualAddress, Length);
-    CSHORT flags = 0;
+    ULONG pages = ADDRESS_AND_SIZE_TO_SPAN_PAGES(VirtualAddress, (ULONG64)Length);
+    BOOLEAN large = pages > MI_FIXED_MDL_PAGES;
     PMDL mdl, *link;
 
     UNREFERENCED_PARAMETER(ChargeQuota);
@@ -74,21 +80,17 @@ PMDL NTAPI IoAllocateMdl(_In_opt_ PVOID VirtualAddress, _In_ ULONG Length, _In_ 
     {
         return NULL;
     }
-    if (size <= MipMdlCache.Size)
-    {
-        flags = MDL_ALLOCATED_FIXED_SIZE;
-        mdl = MiCacheAllocate(&MipMdlCache);
-    }
-    else
-    {
-        mdl = ExAllocatePoolWithTag(NonPagedPoolNx, size, MI_MDL_TAG);
-    }
+    mdl = large ? MipAllocateLarge(pages) : MiCacheAllocate(&MipMdlCache);
     if (mdl == NULL)
     {
         return NULL;
     }
-    MmInitializeMdl(mdl, VirtualAddress, Length);
-    mdl->MdlFlags = flags;
+    mdl->Next = NULL;
+    mdl->Size = (CSHORT)(sizeof(MDL) + pages * sizeof(PFN_NUMBER));
+    mdl->MdlFlags = large ? 0 : MDL_ALLOCATED_FIXED_SIZE;
+    mdl->StartVa = PAGE_ALIGN(VirtualAddress);
+    mdl->ByteCount = Length;
+    mdl->ByteOffset = BYTE_OFFSET(VirtualAddress);
     InterlockedIncrement64(&MiCounters.Mdls);
     VfTake(VfMdl, mdl, NULL, Length, 0);
     if (Irp != NULL)
@@ -103,6 +105,21 @@ PMDL NTAPI IoAllocateMdl(_In_opt_ PVOID VirtualAddress, _In_ ULONG Length, _In_ 
     return mdl;
 }
 
+static VF_SELDOM VOID MipUnmapPartial(PMDL Mdl)
+{
+    MmUnmapLockedPages(Mdl->MappedSystemVa, Mdl);
+}
+
+/* Not from the cache. Others than ours may be freed here, too: those of MmAllocatePagesForMdl, MmCreateMdl. */
+static DECLSPEC_NOINLINE VOID MipFreeLarge(PMDL Mdl)
+{
+    if (MiPoolTagOf(Mdl) == MI_MDL_TAG)
+    {
+        InterlockedDecrement64(&MiCounters.Mdls);
+    }
+    ExFreePool(Mdl);
+}
+
 /**
  * Frees one MDL (not its chain). A partial MDL's own mapping is released; pages locked through it must have been
  * unlocked, and a mapping of an MDL that is not partial undone. IRQL <= DISPATCH_LEVEL.
@@ -111,11 +128,11 @@ VOID NTAPI IoFreeMdl(_In_ PMDL Mdl)
 {
     if (MiCacheIsKept(Mdl)) /* freed already: its flags say nothing any more */
     {
-        KeBugCheckEx(MI_BUGCHECK_BAD_POOL_CALLER, 7, 0, MI_MDL_TAG, (ULONG_PTR)Mdl);
+        MiCacheReport(MI_MDL_TAG, Mdl);
     }
     if (Mdl->MdlFlags & MDL_PARTIAL_HAS_BEEN_MAPPED)
     {
-        MmUnmapLockedPages(Mdl->MappedSystemVa, Mdl);
+        MipUnmapPartial(Mdl);
     }
     else if ((Mdl->MdlFlags & (MDL_PARTIAL | MDL_SOURCE_IS_NONPAGED_POOL)) == 0)
     {
@@ -123,17 +140,13 @@ VOID NTAPI IoFreeMdl(_In_ PMDL Mdl)
                 0);
     }
     VfGive(VfMdl, Mdl, NULL);
-    if (Mdl->MdlFlags & MDL_ALLOCATED_FIXED_SIZE)
+    if ((Mdl->MdlFlags & MDL_ALLOCATED_FIXED_SIZE) == 0)
     {
-        InterlockedDecrement64(&MiCounters.Mdls);
-        MiCacheFree(&MipMdlCache, Mdl);
+        MipFreeLarge(Mdl);
         return;
     }
-    if (MiPoolTagOf(Mdl) == MI_MDL_TAG) /* others may be freed here, too: those of MmAllocatePagesForMdl, MmCreateMdl */
-    {
-        InterlockedDecrement64(&MiCounters.Mdls);
-    }
-    ExFreePool(Mdl);
+    InterlockedDecrement64(&MiCounters.Mdls);
+    MiCacheFree(&MipMdlCache, Mdl);
 }
 
 /**

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Locking pages for I/O: MmProbeAndLockPages and its kin, MmUnlockPages.
+ * Locking pages for I/O: MmProbeAndLockPages and its kin. (Unlocking: mdlunlock.c.)
  *
  * A lock is a reference on the page (and a count of one lock in it), nothing in the page tables: the address may be
  * unmapped or the process's view may change while the page stays. The trimmer leaves pages with locks alone.
@@ -10,163 +10,40 @@
  */
 #include "mmp.h"
 
-#define MI_TRACKER_TAG 'kLmM'
+/* What an MDL that is to be locked must not be. */
+#define MI_LOCK_WRONG \
+    (MDL_PAGES_LOCKED | MDL_MAPPED_TO_SYSTEM_VA | MDL_SOURCE_IS_NONPAGED_POOL | MDL_PARTIAL | MDL_IO_SPACE)
 
-/* What VF's tracking of locked pages keeps per lock of user memory, to name the driver that forgot one. */
-typedef struct _MI_LOCK_TRACKER
+static VF_SELDOM VOID MipTrackOnList(PEPROCESS Process, PMDL Mdl, ULONG Pages, PVOID Caller)
 {
-    LIST_ENTRY Links;
-    PMDL Mdl;
-    PVOID Caller;
-    ULONG Pages;
-} MI_LOCK_TRACKER;
+    KIRQL irql = MiRaiseToDispatch();
+    MI_LOCK_TRACKER *tracker = MiCacheTake(&MiTrackerCache);
 
-static MI_CACHE MipTrackerCache = {.Size = sizeof(MI_LOCK_TRACKER), .Tag = MI_TRACKER_TAG};
-
-/* ---- tracking ---- */
-
-static VOID MipTrack(PEPROCESS Process, PMDL Mdl, ULONG Pages, PVOID Caller)
-{
-    MI_LOCK_TRACKER *tracker = MiCacheAllocate(&MipTrackerCache);
-    KIRQL irql;
-
-    if (tracker == NULL)
+    if (tracker != NULL) /* else the count alone still tells that there is a lock, only not whose */
     {
-        return; /* the count alone still tells that there is a lock, only not whose */
+        tracker->Mdl = Mdl;
+        tracker->Caller = Caller;
+        tracker->Pages = Pages;
+        MiEnterLock(&Process->Space.LockTrackersLock);
+        tracker->Next = Process->Space.LockTrackers;
+        Process->Space.LockTrackers = tracker;
+        MiLeaveLock(&Process->Space.LockTrackersLock);
     }
-    tracker->Mdl = Mdl;
-    tracker->Caller = Caller;
-    tracker->Pages = Pages;
-    irql = MiAcquireLock(&Process->Space.LockedMdlsLock);
-    InsertHeadList(&Process->Space.LockedMdls, &tracker->Links);
-    MiReleaseLock(&Process->Space.LockedMdlsLock, irql);
+    MiLowerFromDispatch(irql);
 }
 
-/* Pages: how many are unlocked; the tracker goes when none is left. */
-static VOID MipUntrack(PEPROCESS Process, PMDL Mdl, ULONG Pages)
+static inline VOID MipTrack(PEPROCESS Process, PMDL Mdl, ULONG Pages, PVOID Caller)
 {
-    MI_LOCK_TRACKER *found = NULL;
-    KIRQL irql = MiAcquireLock(&Process->Space.LockedMdlsLock);
+    MI_LOCK_TRACKER *place = MiLockPlace(Process, Mdl);
 
-    for (PLIST_ENTRY link = Process->Space.LockedMdls.Flink; link != &Process->Space.LockedMdls; link = link->Flink)
+    if (InterlockedCompareExchangePointer((PVOID volatile *)&place->Mdl, Mdl, NULL) != NULL)
     {
-        MI_LOCK_TRACKER *tracker = CONTAINING_RECORD(link, MI_LOCK_TRACKER, Links);
-        if (tracker->Mdl == Mdl)
-        {
-            tracker->Pages -= min(Pages, tracker->Pages);
-            if (tracker->Pages == 0)
-            {
-                RemoveEntryList(&tracker->Links);
-                found = tracker;
-            }
-            break;
-        }
+        MipTrackOnList(Process, Mdl, Pages, Caller);
+        return;
     }
-    MiReleaseLock(&Process->Space.LockedMdlsLock, irql);
-    if (found != NULL)
-    {
-        MiCacheFree(&MipTrackerCache, found);
-    }
+    place->Caller = Caller;
+    place->Pages = Pages;
 }
-
-VOID MiReportLockedPages(PEPROCESS Process)
-{
-    LIST_ENTRY *head = &Process->Space.LockedMdls;
-
-    if (!IsListEmpty(head))
-    {
-        MI_LOCK_TRACKER *tracker = CONTAINING_RECORD(head->Blink, MI_LOCK_TRACKER, Links); /* the oldest */
-        KeBugCheckEx(MI_BUGCHECK_LEFT_LOCKED_PAGES, (ULONG_PTR)tracker->Caller, 0, (ULONG_PTR)tracker->Mdl,
-                     (ULONG_PTR)Process->Space.LockedPages);
-    }
-    KeBugCheckEx(MI_BUGCHECK_HAS_LOCKED_PAGES, 0, (ULONG_PTR)Process, (ULONG_PTR)Process->Space.LockedPages, 0);
-}
-
-/* ---- unlocking ---- */
-
-/* Drops the locks of PFNs [First, First + Count) of the MDL, without any accounting. */
-static VOID MipDropLocks(PMDL Mdl, ULONG First, ULONG Count)
-{
-    PPFN_NUMBER pfns = MmGetMdlPfnArray(Mdl);
-    BOOLEAN mixed = (Mdl->MdlFlags & MDL_IO_SPACE) != 0;
-
-    for (ULONG i = First; i < First + Count; i++)
-    {
-        PFN_NUMBER pfn = pfns[i];
-        LONG64 counts;
-        if (pfn > MiHighestPage || (mixed && !MiIsMemory(pfn)))
-        {
-            if (mixed)
-            {
-                continue; /* device memory has no counts */
-            }
-            KeBugCheckEx(MI_BUGCHECK_PFN_LIST_CORRUPT, 0x99, pfn, MiPageNotMemory, 0);
-        }
-        counts = InterlockedAdd64(&MiPfn(pfn)->Counts, -MI_LOCK_UNIT);
-        if (MI_LOCKS(counts) < 0)
-        {
-            KeBugCheckEx(MI_BUGCHECK_PFN_LIST_CORRUPT, 7, pfn, (ULONG_PTR)MI_SHARES(counts), 0);
-        }
-        if (MI_REFERENCES(counts) == 0)
-        {
-            MiFreePage(pfn, FALSE);
-        }
-    }
-}
-
-VOID MiUnlockMdlPages(PMDL Mdl, ULONG First, ULONG Count)
-{
-    PEPROCESS process = Mdl->Process;
-
-    if (process != NULL)
-    {
-        /* Before the locks go: as long as the process is charged for them, it cannot be deleted unnoticed. */
-        if (MiTrackLocks)
-        {
-            MipUntrack(process, Mdl, Count);
-        }
-        if (InterlockedAdd64(&process->Space.LockedPages, -(LONG64)Count) < 0)
-        {
-            KeBugCheckEx(MI_BUGCHECK_HAS_LOCKED_PAGES, 1, (ULONG_PTR)Mdl,
-                         (ULONG_PTR)(process->Space.LockedPages + Count), 0);
-        }
-    }
-    InterlockedAdd64(&MiCounters.LockedPages, -(LONG64)Count);
-    MipDropLocks(Mdl, First, Count);
-}
-
-/**
- * Unlocks what MmProbeAndLock* locked; releases the MDL's kernel mapping first if it has one.
- *
- * IRQL <= DISPATCH_LEVEL, in any process. Pages not locked through this MDL: verifier 7C, 7D, B4, or bug check 76/1;
- * a page whose locks are already gone: 4E/7.
- */
-VOID NTAPI MmUnlockPages(_Inout_ PMDL MemoryDescriptorList)
-{
-    PMDL mdl = MemoryDescriptorList;
-    ULONG_PTR flags = (USHORT)mdl->MdlFlags;
-    ULONG pages = MiMdlPages(mdl);
-
-    MI_RULE(KeGetCurrentIrql() <= DISPATCH_LEVEL, 0x78, KeGetCurrentIrql(), (ULONG_PTR)mdl, 0);
-    if ((flags & MDL_PAGES_LOCKED) == 0 || (flags & (MDL_SOURCE_IS_NONPAGED_POOL | MDL_PARTIAL)) != 0)
-    {
-        MI_RULE((flags & MDL_SOURCE_IS_NONPAGED_POOL) == 0, 0x7D, (ULONG_PTR)mdl, flags, 0);
-        MI_RULE((flags & MDL_PARTIAL) == 0, 0xB4, (ULONG_PTR)mdl, flags, MDL_PARTIAL);
-        VfCheck(FALSE, 0x7C, (ULONG_PTR)mdl, flags, 0);
-        /* Windows looks at the process named in the MDL; in one never locked that is not filled in. */
-        KeBugCheckEx(MI_BUGCHECK_HAS_LOCKED_PAGES, 1, (ULONG_PTR)mdl, (ULONG_PTR)MiCurrentProcess()->Space.LockedPages,
-                     0);
-    }
-    if (flags & MDL_MAPPED_TO_SYSTEM_VA)
-    {
-        MmUnmapLockedPages(mdl->MappedSystemVa, mdl);
-    }
-    VfGive(VfPageLock, mdl, NULL);
-    MiUnlockMdlPages(mdl, 0, pages);
-    mdl->MdlFlags &= ~(MDL_PAGES_LOCKED | MDL_IO_SPACE);
-}
-
-/* ---- locking ---- */
 
 static BOOLEAN MipLockPage(PFN_NUMBER Pfn)
 {
@@ -182,9 +59,9 @@ static BOOLEAN MipLockPage(PFN_NUMBER Pfn)
 
 /*
  * Locks the pages of adjacent entries, up to the first that needs a closer look: an access it does not allow, device
- * memory, a page locked too often. Returns how many it locked. On its own, so that the loop keeps to registers.
+ * memory, a page locked too often. Returns how many it locked.
  */
-static DECLSPEC_NOINLINE ULONG MipLockRun(PMMPTE Entry, PPFN_NUMBER Pfns, ULONG Count, ULONG64 Need)
+MI_INLINE ULONG MipLockRun(const MMPTE *Entry, PPFN_NUMBER Pfns, ULONG Count, ULONG64 Need)
 {
     PFN_NUMBER highest = MiHighestPage;
     ULONG i;
@@ -199,7 +76,7 @@ static DECLSPEC_NOINLINE ULONG MipLockRun(PMMPTE Entry, PPFN_NUMBER Pfns, ULONG 
         {
             break;
         }
-        if (InterlockedExchangeAdd64(&page->Counts, MI_LOCK_UNIT) >= (LONG64)MI_MAXIMUM_LOCKS << 32)
+        if (MI_LOCKS(InterlockedExchangeAdd64(&page->Counts, MI_LOCK_UNIT)) >= MI_MAXIMUM_LOCKS)
         {
             InterlockedExchangeAdd64(&page->Counts, -MI_LOCK_UNIT);
             break;
@@ -232,65 +109,70 @@ static BOOLEAN MipLockOdd(PMDL Mdl, ULONG Index, ULONG64 Value, ULONG64 Need, PN
     return TRUE;
 }
 
+/* On its own, so that the loop keeps to registers. */
+static DECLSPEC_NOINLINE ULONG MipLockMany(const MMPTE *Entry, PPFN_NUMBER Pfns, ULONG Count, ULONG64 Need)
+{
+    return MipLockRun(Entry, Pfns, Count, Need);
+}
+
 /*
- * Locks pages from *Done on as long as they are resident and allow the access. WorkingSetLock held.
- * STATUS_SUCCESS: stopped at a page that needs a fault, or at the end.
+ * Locks pages from Done on as long as they are resident, allow the access and are nothing special. WorkingSetLock held.
+ * Returns how many are locked then.
  */
-static NTSTATUS MipLockResident(PEPROCESS Process, PMDL Mdl, ULONG Pages, ULONG64 Need, PULONG Done)
+static DECLSPEC_NOINLINE ULONG MipLockResident(PEPROCESS Process, PMDL Mdl, ULONG Done, ULONG Pages, ULONG64 Need)
 {
     PPFN_NUMBER pfns = MmGetMdlPfnArray(Mdl);
-    ULONG_PTR first = MI_PAGE(Mdl->StartVa);
-    NTSTATUS status = STATUS_SUCCESS;
-    ULONG i = *Done;
 
-    while (i < Pages)
+    while (Done < Pages)
     {
-        ULONG_PTR page = first + i;
-        PMMPTE entry = MiUserPte(Process, page, FALSE);
-        ULONG run = (ULONG)min(Pages - i, 512 - (page & 511));
-        ULONG locked = entry != NULL ? MipLockRun(entry, pfns + i, run, Need) : 0;
+        ULONG_PTR page = MI_PAGE(Mdl->StartVa) + Done;
+        ULONG run = (ULONG)min(Pages - Done, 512 - (page & 511));
+        PMMPTE entry = MiFindUserPte(Process, page);
+        ULONG locked = entry != NULL ? MipLockMany(entry, pfns + Done, run, Need) : 0;
 
-        i += locked;
-        if (locked == run)
-        {
-            continue;
-        }
-        if (entry == NULL || !MipLockOdd(Mdl, i, entry[locked], Need, &status))
+        Done += locked;
+        if (locked != run)
         {
             break;
         }
-        i++;
     }
-    *Done = i;
-    return status;
+    return Done;
 }
 
 /* What is left of memory has to keep the rest of the machine going. More: locked, but not yet counted. */
-static BOOLEAN MipLockedTooMuch(ULONG More)
+static inline BOOLEAN MipLockedTooMuch(ULONG More)
 {
     return MiCounters.LockedPages + More > (LONG64)(MiTotalPages - MiTotalPages / 8);
 }
 
-static NTSTATUS MipLockUser(PMDL Mdl, PEPROCESS Process, ULONG Pages, BOOLEAN Write, PULONG Done)
+/* User memory from *Done on; a page that stopped MipLockResident is looked at closer, or faulted in, or the end. */
+static DECLSPEC_NOINLINE NTSTATUS MipLockRest(PMDL Mdl, PEPROCESS Process, ULONG Pages, BOOLEAN Write, PULONG Done)
 {
     ULONG64 need = MI_PTE_VALID | (Write ? MI_PTE_WRITE : 0);
-    ULONG_PTR first = MI_PAGE(Mdl->StartVa);
-    NTSTATUS status;
+    NTSTATUS status = STATUS_SUCCESS;
 
-    for (;;)
+    while (*Done != Pages)
     {
+        ULONG_PTR page = MI_PAGE(Mdl->StartVa) + *Done;
+        PMMPTE entry;
+        BOOLEAN locked;
+
         if (MipLockedTooMuch(*Done))
         {
             return STATUS_WORKING_SET_QUOTA;
         }
-        ExAcquireFastMutex(&Process->Space.WorkingSetLock);
-        status = MipLockResident(Process, Mdl, Pages, need, Done);
-        ExReleaseFastMutex(&Process->Space.WorkingSetLock);
-        if (!NT_SUCCESS(status) || *Done == Pages)
+        MiLockWorkingSet(Process);
+        entry = MiFindUserPte(Process, page);
+        locked = entry != NULL && MipLockOdd(Mdl, *Done, *entry, need, &status);
+        if (locked)
         {
-            return status;
+            *Done = MipLockResident(Process, Mdl, *Done + 1, Pages, need);
         }
-        status = MiFaultUserPage(Process, first + *Done, Write ? MiAccessWrite : MiAccessRead);
+        MiUnlockWorkingSet(Process);
+        if (NT_SUCCESS(status) && !locked)
+        {
+            status = MiFaultUserPage(Process, page, Write ? MiAccessWrite : MiAccessRead);
+        }
         if (status == STATUS_NO_MEMORY || status == STATUS_IN_PAGE_ERROR)
         {
             return STATUS_WORKING_SET_QUOTA;
@@ -300,6 +182,7 @@ static NTSTATUS MipLockUser(PMDL Mdl, PEPROCESS Process, ULONG Pages, BOOLEAN Wr
             return status;
         }
     }
+    return STATUS_SUCCESS;
 }
 
 /* MipLockRun for kernel memory: where pages can leave, none does between the look at its entry and the lock. */
@@ -310,16 +193,16 @@ static ULONG MipLockKernelRun(PMMPTE Entry, PPFN_NUMBER Pfns, ULONG Count, ULONG
 
     if (!MiPageable)
     {
-        return MipLockRun(Entry, Pfns, Count, Need);
+        return MipLockMany(Entry, Pfns, Count, Need);
     }
     irql = MiLockPageable();
-    locked = MipLockRun(Entry, Pfns, Count, Need);
+    locked = MipLockMany(Entry, Pfns, Count, Need);
     MiUnlockPageable(irql);
     return locked;
 }
 
 /* Kernel memory: present, or the bug check a touch would bring. */
-static NTSTATUS MipLockKernel(PMDL Mdl, ULONG Pages, BOOLEAN Write, PVOID Caller, PULONG Done)
+static DECLSPEC_NOINLINE NTSTATUS MipLockKernel(PMDL Mdl, ULONG Pages, BOOLEAN Write, PVOID Caller, PULONG Done)
 {
     PPFN_NUMBER pfns = MmGetMdlPfnArray(Mdl);
     ULONG64 need = MI_PTE_VALID | (Write ? MI_PTE_WRITE : 0);
@@ -378,7 +261,7 @@ static NTSTATUS MipLockKernel(PMDL Mdl, ULONG Pages, BOOLEAN Write, PVOID Caller
 }
 
 /* What is wrong with the range before any page is looked at. */
-static NTSTATUS MipCheckRange(PMDL Mdl, PEPROCESS Process, KPROCESSOR_MODE Mode)
+static inline NTSTATUS MipCheckRange(PMDL Mdl, PEPROCESS Process, KPROCESSOR_MODE Mode)
 {
     ULONG_PTR start = (ULONG_PTR)MiMdlVa(Mdl);
     ULONG_PTR last = start + Mdl->ByteCount - 1;
@@ -395,7 +278,7 @@ static NTSTATUS MipCheckRange(PMDL Mdl, PEPROCESS Process, KPROCESSOR_MODE Mode)
     {
         return Mode == KernelMode ? STATUS_SUCCESS : STATUS_ACCESS_VIOLATION;
     }
-    if (last > (ULONG_PTR)MM_HIGHEST_USER || Process == NULL || Process->Space.Dead)
+    if (last > (ULONG_PTR)MM_HIGHEST_USER || Process->Space.Dead)
     {
         return STATUS_ACCESS_VIOLATION;
     }
@@ -407,7 +290,7 @@ static NTSTATUS MipCheckRange(PMDL Mdl, PEPROCESS Process, KPROCESSOR_MODE Mode)
  * DISPATCH_LEVEL either; there Windows meets the first page that is not resident, in MmProbeAndLockPages itself. Here
  * the first page need not be missing.
  */
-static VOID MipRequireIrql(PMDL Mdl, ULONG_PTR Va, BOOLEAN Write)
+static inline VOID MipRequireIrql(PMDL Mdl, ULONG_PTR Va, BOOLEAN Write)
 {
     BOOLEAN pageable = !MmIsSystemAddress((PVOID)Va) || MiIsPagedPool(Va);
 
@@ -417,49 +300,92 @@ static VOID MipRequireIrql(PMDL Mdl, ULONG_PTR Va, BOOLEAN Write)
     }
 }
 
-/* Rule: B0, or B1 for MmProbeAndLockProcessPages. */
-VOID MiProbeAndLock(PMDL Mdl, PEPROCESS Process, KPROCESSOR_MODE Mode, LOCK_OPERATION Operation, ULONG Rule,
-                    PVOID Caller)
+/* Nothing stays locked. */
+static DECLSPEC_NORETURN VOID MipGiveUp(PMDL Mdl, ULONG Done, NTSTATUS Status)
 {
-    const USHORT wrong =
-        MDL_PAGES_LOCKED | MDL_MAPPED_TO_SYSTEM_VA | MDL_SOURCE_IS_NONPAGED_POOL | MDL_PARTIAL | MDL_IO_SPACE;
-    BOOLEAN write = Operation != IoReadAccess;
+    MiDropLocks(Mdl, Done);
+    Mdl->MdlFlags &= ~MDL_IO_SPACE;
+    ExRaiseStatus(Status);
+}
+
+/* The pages are locked. Process: NULL for kernel memory. */
+MI_INLINE VOID MipAccountLock(PMDL Mdl, PEPROCESS Process, ULONG Pages, BOOLEAN Write, PVOID Caller)
+{
+    Mdl->Process = Process;
+    Mdl->MdlFlags =
+        (CSHORT)((Mdl->MdlFlags & ~MDL_WRITE_OPERATION) | MDL_PAGES_LOCKED | (Write ? MDL_WRITE_OPERATION : 0));
+    InterlockedAdd64(&MiCounters.LockedPages, Pages);
+    VfTake(VfPageLock, Mdl, NULL, Pages, 0);
+    if (Process != NULL)
+    {
+        InterlockedAdd64(&Process->Space.LockedPages, Pages);
+        if (MiTrackLocks)
+        {
+            MipTrack(Process, Mdl, Pages, Caller);
+        }
+    }
+}
+
+/* All of the rules, any memory. Done: pages that are locked already. Rule: B0, or B1 for MmProbeAndLockProcessPages. */
+static DECLSPEC_NOINLINE VOID MipProbeAndLockAny(PMDL Mdl, PEPROCESS Process, KPROCESSOR_MODE Mode, BOOLEAN Write,
+                                                 ULONG Rule, PVOID Caller, ULONG Done)
+{
     BOOLEAN user = !MmIsSystemAddress(Mdl->StartVa);
     ULONG pages = MiMdlPages(Mdl);
-    ULONG done = 0;
     NTSTATUS status;
 
-    MI_RULE((Mdl->MdlFlags & wrong) == 0, Rule, (ULONG_PTR)Mdl, (ULONG_PTR)(USHORT)Mdl->MdlFlags, wrong);
+    MI_RULE((Mdl->MdlFlags & MI_LOCK_WRONG) == 0, Rule, Mdl, (USHORT)Mdl->MdlFlags, MI_LOCK_WRONG);
     status = MipCheckRange(Mdl, Process, Mode);
     if (!NT_SUCCESS(status))
     {
-        ExRaiseStatus(status);
+        MipGiveUp(Mdl, Done, status);
     }
-    MipRequireIrql(Mdl, (ULONG_PTR)MiMdlVa(Mdl), write);
+    MipRequireIrql(Mdl, (ULONG_PTR)MiMdlVa(Mdl), Write);
     if (!VfGranted(VfRequestLock))
     {
         ExRaiseStatus(STATUS_INSUFFICIENT_RESOURCES);
     }
-    status = user ? MipLockUser(Mdl, Process, pages, write, &done) : MipLockKernel(Mdl, pages, write, Caller, &done);
+    status = user ? MipLockRest(Mdl, Process, pages, Write, &Done) : MipLockKernel(Mdl, pages, Write, Caller, &Done);
     if (!NT_SUCCESS(status))
     {
-        MipDropLocks(Mdl, 0, done);
-        Mdl->MdlFlags &= ~MDL_IO_SPACE;
-        ExRaiseStatus(status);
+        MipGiveUp(Mdl, Done, status);
     }
-    Mdl->Process = user ? Process : NULL;
-    Mdl->MdlFlags =
-        (CSHORT)((Mdl->MdlFlags & ~MDL_WRITE_OPERATION) | MDL_PAGES_LOCKED | (write ? MDL_WRITE_OPERATION : 0));
-    InterlockedAdd64(&MiCounters.LockedPages, pages);
-    VfTake(VfPageLock, Mdl, NULL, pages, 0);
-    if (user)
+    MipAccountLock(Mdl, user ? Process : NULL, pages, Write, Caller);
+}
+
+/* A buffer of a program, and nothing against a lock: what is resident of it is locked at once. */
+MI_INLINE VOID MipProbeAndLock(PMDL Mdl, PEPROCESS Process, KPROCESSOR_MODE Mode, LOCK_OPERATION Operation, ULONG Rule,
+                               PVOID Caller)
+{
+    BOOLEAN write = Operation != IoReadAccess;
+    ULONG_PTR start = (ULONG_PTR)MiMdlVa(Mdl);
+    ULONG_PTR end = start + Mdl->ByteCount;
+    KIRQL irql = KeGetCurrentIrql();
+    ULONG done = 0;
+
+    if (start < end && end <= (ULONG_PTR)MM_HIGHEST_USER && (Mdl->MdlFlags & MI_LOCK_WRONG) == 0 && irql <= APC_LEVEL &&
+        !Process->Space.Dead && !VfFailuresOn && !MipLockedTooMuch(0))
     {
-        InterlockedAdd64(&Process->Space.LockedPages, pages);
-        if (MiTrackLocks)
+        ULONG64 need = MI_PTE_VALID | (write ? MI_PTE_WRITE : 0);
+        ULONG pages = MiMdlPages(Mdl);
+        MiLockWorkingSetAt(Process, irql);
+        if (pages == 1) /* no loops */
         {
-            MipTrack(Process, Mdl, pages, Caller);
+            PMMPTE entry = MiFindUserPte(Process, MI_PAGE(start));
+            done = entry != NULL ? MipLockRun(entry, MmGetMdlPfnArray(Mdl), 1, need) : 0;
+        }
+        else
+        {
+            done = MipLockResident(Process, Mdl, 0, pages, need);
+        }
+        MiUnlockWorkingSet(Process);
+        if (done == pages)
+        {
+            MipAccountLock(Mdl, Process, pages, write, Caller);
+            return;
         }
     }
+    MipProbeAndLockAny(Mdl, Process, Mode, write, Rule, Caller, done);
 }
 
 /**
@@ -476,8 +402,8 @@ VOID NTAPI MmProbeAndLockPages(_Inout_ PMDL MemoryDescriptorList, _In_ KPROCESSO
                                _In_ LOCK_OPERATION Operation)
 {
     MI_RULE(KeGetCurrentIrql() <= DISPATCH_LEVEL, 0x70, KeGetCurrentIrql(), MemoryDescriptorList, (UCHAR)AccessMode);
-    MiProbeAndLock(MemoryDescriptorList, PsInitialSystemProcess != NULL ? MiCurrentProcess() : NULL, AccessMode,
-                   Operation, 0xB0, __builtin_return_address(0));
+    MipProbeAndLock(MemoryDescriptorList, MiCurrentProcess(), AccessMode, Operation, 0xB0,
+                    __builtin_return_address(0));
 }
 
 /**
@@ -488,7 +414,7 @@ VOID NTAPI MmProbeAndLockProcessPages(_Inout_ PMDL MemoryDescriptorList, _In_ PE
 {
     MI_RULE(KeGetCurrentIrql() <= DISPATCH_LEVEL, 0x71, KeGetCurrentIrql(), MemoryDescriptorList, Process);
     /* The page tables are reached through the direct map, so the thread need not attach to the process. */
-    MiProbeAndLock(MemoryDescriptorList, Process, AccessMode, Operation, 0xB1, __builtin_return_address(0));
+    MipProbeAndLock(MemoryDescriptorList, Process, AccessMode, Operation, 0xB1, __builtin_return_address(0));
 }
 
 /**
@@ -535,7 +461,7 @@ VOID NTAPI MmProbeAndLockSelectedPages(_Inout_ PMDL MemoryDescriptorList, _In_ P
         {
             status = MmIsSystemAddress(one->StartVa)
                          ? MipLockKernel(one, 1, write, __builtin_return_address(0), &segment)
-                         : MipLockUser(one, process, 1, write, &segment);
+                         : MipLockRest(one, process, 1, write, &segment);
         }
         if (NT_SUCCESS(status))
         {
@@ -545,18 +471,7 @@ VOID NTAPI MmProbeAndLockSelectedPages(_Inout_ PMDL MemoryDescriptorList, _In_ P
     }
     if (!NT_SUCCESS(status))
     {
-        MipDropLocks(mdl, 0, done);
-        mdl->MdlFlags &= ~MDL_IO_SPACE;
-        ExRaiseStatus(status);
+        MipGiveUp(mdl, done, status);
     }
-    mdl->Process = process;
-    mdl->MdlFlags =
-        (CSHORT)((mdl->MdlFlags & ~MDL_WRITE_OPERATION) | MDL_PAGES_LOCKED | (write ? MDL_WRITE_OPERATION : 0));
-    InterlockedAdd64(&MiCounters.LockedPages, pages);
-    VfTake(VfPageLock, mdl, NULL, pages, 0);
-    InterlockedAdd64(&process->Space.LockedPages, pages);
-    if (MiTrackLocks)
-    {
-        MipTrack(process, mdl, pages, __builtin_return_address(0));
-    }
+    MipAccountLock(mdl, process, pages, write, __builtin_return_address(0));
 }

@@ -65,10 +65,45 @@ ULONG64 MiKernelViewBits(ULONG Priority)
     return bits;
 }
 
-PVOID MiMapMdlToSystem(PMDL Mdl, MEMORY_CACHING_TYPE CacheType, ULONG Priority, PVOID Caller)
+/* What an MDL must be to be mapped, in Windows' order: the IRQL, the flags, then the pages. Returns if it is, or if only
+   a rule of the verifier is broken and the checks are off. */
+MI_INLINE VOID MipCheckMap(PMDL Mdl, KPROCESSOR_MODE Mode, BOOLEAN Obsolete, ULONG Priority, PVOID Caller)
+{
+    BOOLEAN kernel = Mode == KernelMode;
+    ULONG flags = (USHORT)Mdl->MdlFlags;
+    BOOLEAN wrong = kernel ? KeGetCurrentIrql() > DISPATCH_LEVEL || (flags & MI_KERNEL_VIEW_WRONG) != 0 ||
+                                 (flags & (MI_KERNEL_VIEW_NEEDS | MDL_IO_SPACE)) == 0
+                           : KeGetCurrentIrql() > APC_LEVEL || (flags & (MI_USER_VIEW_NEEDS | MDL_IO_SPACE)) == 0;
+
+    if (wrong)
+    {
+        MiReportMap(Mdl, Mode, Obsolete);
+    }
+    if (VfOption(VfChecks))
+    {
+        const PFN_NUMBER *pfns = MmGetMdlPfnArray(Mdl);
+        PFN_NUMBER highest = MiHighestPage;
+        for (SIZE_T i = 0, pages = MiMdlPages(Mdl); i < pages; i++)
+        {
+            const MMPFN *page = MiPfn(pfns[i]);
+            if (pfns[i] > highest ||
+                (page->State == MiPageUser ? page->Counts < MI_LOCK_UNIT : page->State <= MiPageFree))
+            {
+                MiCheckOddPage(Mdl, &pfns[i]);
+            }
+        }
+    }
+    if (MiNoExecutable && kernel && (Priority & MdlMappingNoExecute) == 0 && MiIsDriverCode(Caller))
+    {
+        VfCheck(FALSE, 0x2002, (ULONG_PTR)Caller, Priority, 0);
+    }
+}
+
+MI_INLINE PVOID MipMapToSystem(PMDL Mdl, MEMORY_CACHING_TYPE CacheType, ULONG Priority, PVOID Caller)
 {
     ULONG pages = MiMdlPages(Mdl);
     ULONG index;
+    PUCHAR va;
 
     if (pages == 0 || !MiIsValidCacheType(CacheType) || !MipRoomFor(pages, Priority))
     {
@@ -82,13 +117,15 @@ PVOID MiMapMdlToSystem(PMDL Mdl, MEMORY_CACHING_TYPE CacheType, ULONG Priority, 
     MiWriteMdlEntries(Mdl, index, pages, CacheType, MiKernelViewBits(Priority));
     *MiRegionPte(&MiSystemPtes, index - 1) = MiMakeRecord(MiRecordMdlView, pages, MiPackCaller(Caller));
     InterlockedIncrement64(&MiCounters.SystemMappings);
-    VfTake(VfSystemMapping, MiRegionVa(&MiSystemPtes, index), NULL, pages, 0);
-    Mdl->MappedSystemVa = (PUCHAR)MiRegionVa(&MiSystemPtes, index) + Mdl->ByteOffset;
+    va = MiRegionVa(&MiSystemPtes, index);
+    VfTake(VfSystemMapping, va, NULL, pages, 0);
+    va += Mdl->ByteOffset;
+    Mdl->MappedSystemVa = va;
     Mdl->MdlFlags |= MDL_MAPPED_TO_SYSTEM_VA | ((Mdl->MdlFlags & MDL_PARTIAL) ? MDL_PARTIAL_HAS_BEEN_MAPPED : 0);
-    return Mdl->MappedSystemVa;
+    return va;
 }
 
-static PVOID MipMapLockedPages(PMDL Mdl, KPROCESSOR_MODE Mode, MEMORY_CACHING_TYPE CacheType, PVOID Base,
+MI_INLINE PVOID MipMapLockedPages(PMDL Mdl, KPROCESSOR_MODE Mode, MEMORY_CACHING_TYPE CacheType, PVOID Base,
                                ULONG BugCheckOnFailure, ULONG Priority, PVOID Caller)
 {
     PVOID va;
@@ -101,7 +138,7 @@ static PVOID MipMapLockedPages(PMDL Mdl, KPROCESSOR_MODE Mode, MEMORY_CACHING_TY
     {
         return NULL; /* who asks for a bug check has said that he cannot do without */
     }
-    va = MiMapMdlToSystem(Mdl, CacheType, Priority, Caller);
+    va = MipMapToSystem(Mdl, CacheType, Priority, Caller);
     if (va == NULL && BugCheckOnFailure)
     {
         KeBugCheckEx(MI_BUGCHECK_NO_MORE_SYSTEM_PTES, 0, MiMdlPages(Mdl), (ULONG_PTR)MiSystemPtes.Free,
@@ -131,7 +168,7 @@ PVOID NTAPI MmMapLockedPagesSpecifyCache(_In_ PMDLX MemoryDescriptorList, _In_ K
 {
     MI_RULE(!MiStrictMdl || !BugCheckOnFailure || AccessMode != KernelMode, 0x82, (ULONG_PTR)MemoryDescriptorList,
             (ULONG_PTR)(USHORT)MemoryDescriptorList->MdlFlags, 0);
-    MiCheckMdlForMap(MemoryDescriptorList, AccessMode, FALSE, (ULONG)Priority, __builtin_return_address(0));
+    MipCheckMap(MemoryDescriptorList, AccessMode, FALSE, (ULONG)Priority, __builtin_return_address(0));
     return MipMapLockedPages(MemoryDescriptorList, AccessMode, CacheType, BaseAddress, BugCheckOnFailure,
                              (ULONG)Priority, __builtin_return_address(0));
 }
@@ -143,44 +180,76 @@ PVOID NTAPI MmMapLockedPagesSpecifyCache(_In_ PMDLX MemoryDescriptorList, _In_ K
 PVOID NTAPI MmMapLockedPages(_In_ PMDL MemoryDescriptorList, _In_ KPROCESSOR_MODE AccessMode)
 {
     MI_RULE(!MiStrictMdl, 0x81, (ULONG_PTR)MemoryDescriptorList, (ULONG_PTR)(USHORT)MemoryDescriptorList->MdlFlags, 0);
-    MiCheckMdlForMap(MemoryDescriptorList, AccessMode, TRUE, HighPagePriority, __builtin_return_address(0));
+    MipCheckMap(MemoryDescriptorList, AccessMode, TRUE, HighPagePriority, __builtin_return_address(0));
     return MipMapLockedPages(MemoryDescriptorList, AccessMode, MmCached, NULL,
                              (MemoryDescriptorList->MdlFlags & MDL_MAPPING_CAN_FAIL) == 0, HighPagePriority,
                              __builtin_return_address(0));
 }
 
-/*
- * Takes the record of a view away, so that only one of two racing callers goes on; its mistakes are bug checks. Where
- * Windows names its tracking structure for the view, DA names the view's first page: there is no such structure.
- */
-static VOID MipClaimView(PVOID Base, PMDL Mdl, ULONG Pages)
+/* A wrong release. Where Windows names its tracking structure for the view, DA names the view's first page: there is no
+   such structure. */
+static DECLSPEC_NORETURN VOID MipReportRelease(PVOID Base, PMDL Mdl, ULONG Pages, ULONG64 Record)
 {
     ULONG_PTR page = (ULONG_PTR)PAGE_ALIGN(Base);
-    ULONG64 record = MiFindRecord(&MiSystemPtes, page);
-    PMMPTE entry;
+    ULONG64 entry;
 
-    if (MiRecordKind(record) != MiRecordMdlView)
+    if (MiRecordKind(Record) != MiRecordMdlView)
     {
         KeBugCheckEx(MI_BUGCHECK_SYSTEM_PTE_MISUSE, 6, (ULONG_PTR)Mdl, (ULONG_PTR)Base, Pages);
     }
-    if (MiRecordPages(record) != Pages)
+    if (MiRecordPages(Record) != Pages)
     {
-        KeBugCheckEx(MI_BUGCHECK_SYSTEM_PTE_MISUSE, 2, page, MiRecordPages(record), Pages);
+        KeBugCheckEx(MI_BUGCHECK_SYSTEM_PTE_MISUSE, 2, page, MiRecordPages(Record), Pages);
     }
     if (BYTE_OFFSET(Base) != Mdl->ByteOffset)
     {
         KeBugCheckEx(MI_BUGCHECK_SYSTEM_PTE_MISUSE, 3, page, page + Mdl->ByteOffset, (ULONG_PTR)Base);
     }
-    entry = MiRegionPte(&MiSystemPtes, MiRegionIndex(&MiSystemPtes, page));
-    if (Pages != 0 && MI_PTE_PFN(*entry) != MmGetMdlPfnArray(Mdl)[0]) /* MmAdvanceMdl may have left no page */
+    entry = *MiRegionPte(&MiSystemPtes, MiRegionIndex(&MiSystemPtes, page));
+    if (Pages != 0 && MI_PTE_PFN(entry) != MmGetMdlPfnArray(Mdl)[0])
     {
-        KeBugCheckEx(MI_BUGCHECK_SYSTEM_PTE_MISUSE, 4, page, MI_PTE_PFN(*entry), MmGetMdlPfnArray(Mdl)[0]);
+        KeBugCheckEx(MI_BUGCHECK_SYSTEM_PTE_MISUSE, 4, page, MI_PTE_PFN(entry), MmGetMdlPfnArray(Mdl)[0]);
     }
-    if ((ULONG64)InterlockedExchange64(
-            (volatile LONG64 *)(MiRegionPte(&MiSystemPtes, MiRegionIndex(&MiSystemPtes, page) - 1)), 0) != record)
+    KeBugCheckEx(MI_BUGCHECK_SYSTEM_PTE_MISUSE, 1, page, (ULONG_PTR)Mdl, page); /* released just now by another */
+}
+
+/*
+ * Takes the record of a view away, so that only one of two racing callers goes on; its mistakes are bug checks.
+ */
+MI_INLINE VOID MipClaimView(PVOID Base, PMDL Mdl, ULONG Pages)
+{
+    ULONG_PTR page = (ULONG_PTR)PAGE_ALIGN(Base);
+    PMMPTE record = MiRecordEntry(&MiSystemPtes, page);
+    ULONG64 value = record != NULL ? *record : 0;
+
+    if (!MiIsRecordOf(value, MiRecordMdlView, Pages) || BYTE_OFFSET(Base) != Mdl->ByteOffset ||
+        (Pages != 0 && /* MmAdvanceMdl may have left no page */
+         MI_PTE_PFN(record[1]) != MmGetMdlPfnArray(Mdl)[0]) ||
+        (ULONG64)InterlockedCompareExchange64((volatile LONG64 *)record, 0, (LONG64)value) != value)
     {
-        KeBugCheckEx(MI_BUGCHECK_SYSTEM_PTE_MISUSE, 1, page, (ULONG_PTR)Mdl, page);
+        MipReportRelease(Base, Mdl, Pages, value);
     }
+}
+
+static VF_SELDOM VOID MipReportUnmapIrql(PVOID Base, PMDL Mdl)
+{
+    VfCheck(FALSE, 0x7A, KeGetCurrentIrql(), (ULONG_PTR)Base, (ULONG_PTR)Mdl);
+}
+
+static DECLSPEC_NOINLINE VOID MipUnmapFromSystem(PVOID Base, PMDL Mdl)
+{
+    ULONG pages = MiMdlPages(Mdl);
+
+    MI_RULE(KeGetCurrentIrql() <= DISPATCH_LEVEL, 0x79, KeGetCurrentIrql(), (ULONG_PTR)Base, (ULONG_PTR)Mdl);
+    MI_RULE((Mdl->MdlFlags & (MDL_PARTIAL | MDL_PARTIAL_HAS_BEEN_MAPPED)) != MDL_PARTIAL, 0xB5, (ULONG_PTR)Mdl,
+            (ULONG_PTR)(USHORT)Mdl->MdlFlags, MDL_PARTIAL); /* the view is its source's */
+    MI_RULE((Mdl->MdlFlags & MDL_MAPPED_TO_SYSTEM_VA) != 0, 0xB6, (ULONG_PTR)Mdl, (ULONG_PTR)(USHORT)Mdl->MdlFlags,
+            MDL_MAPPED_TO_SYSTEM_VA);
+    MipClaimView(Base, Mdl, pages);
+    VfGive(VfSystemMapping, PAGE_ALIGN(Base), NULL);
+    Mdl->MdlFlags &= ~(MDL_MAPPED_TO_SYSTEM_VA | MDL_PARTIAL_HAS_BEEN_MAPPED);
+    InterlockedDecrement64(&MiCounters.SystemMappings);
+    MiReleaseRange(&MiSystemPtes, MiRegionIndex(&MiSystemPtes, (ULONG_PTR)Base), pages, 1);
 }
 
 /**
@@ -193,25 +262,16 @@ static VOID MipClaimView(PVOID Base, PMDL Mdl, ULONG Pages)
  */
 VOID NTAPI MmUnmapLockedPages(_In_ PVOID BaseAddress, _In_ PMDL MemoryDescriptorList)
 {
-    PMDL mdl = MemoryDescriptorList;
-    ULONG pages = MiMdlPages(mdl);
-
-    if (!MmIsSystemAddress(BaseAddress))
+    if (MmIsSystemAddress(BaseAddress))
     {
-        MI_RULE(KeGetCurrentIrql() <= APC_LEVEL, 0x7A, KeGetCurrentIrql(), (ULONG_PTR)BaseAddress, (ULONG_PTR)mdl);
-        MiUnmapMdlFromUser(BaseAddress, mdl);
+        MipUnmapFromSystem(BaseAddress, MemoryDescriptorList);
         return;
     }
-    MI_RULE(KeGetCurrentIrql() <= DISPATCH_LEVEL, 0x79, KeGetCurrentIrql(), (ULONG_PTR)BaseAddress, (ULONG_PTR)mdl);
-    MI_RULE((mdl->MdlFlags & (MDL_PARTIAL | MDL_PARTIAL_HAS_BEEN_MAPPED)) != MDL_PARTIAL, 0xB5, (ULONG_PTR)mdl,
-            (ULONG_PTR)(USHORT)mdl->MdlFlags, MDL_PARTIAL); /* the view is its source's */
-    MI_RULE((mdl->MdlFlags & MDL_MAPPED_TO_SYSTEM_VA) != 0, 0xB6, (ULONG_PTR)mdl, (ULONG_PTR)(USHORT)mdl->MdlFlags,
-            MDL_MAPPED_TO_SYSTEM_VA);
-    MipClaimView(BaseAddress, mdl, pages);
-    VfGive(VfSystemMapping, PAGE_ALIGN(BaseAddress), NULL);
-    mdl->MdlFlags &= ~(MDL_MAPPED_TO_SYSTEM_VA | MDL_PARTIAL_HAS_BEEN_MAPPED);
-    MiReleaseRange(&MiSystemPtes, MiRegionIndex(&MiSystemPtes, (ULONG_PTR)BaseAddress), pages, 1);
-    InterlockedDecrement64(&MiCounters.SystemMappings);
+    if (KeGetCurrentIrql() > APC_LEVEL)
+    {
+        MipReportUnmapIrql(BaseAddress, MemoryDescriptorList);
+    }
+    MiUnmapMdlFromUser(BaseAddress, MemoryDescriptorList);
 }
 
 /**
@@ -286,7 +346,7 @@ NTSTATUS NTAPI MmMapMdl(_In_ PMDL MemoryDescriptorList, _In_ ULONG Protection, _
     {
         return STATUS_INSUFFICIENT_RESOURCES;
     }
-    va = MiMapMdlToSystem(MemoryDescriptorList, MmCached, priority, __builtin_return_address(0));
+    va = MipMapToSystem(MemoryDescriptorList, MmCached, priority, __builtin_return_address(0));
     if (va == NULL)
     {
         return STATUS_INSUFFICIENT_RESOURCES;

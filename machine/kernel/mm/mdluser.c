@@ -136,30 +136,68 @@ PVOID MiMapMdlToUser(PMDL Mdl, MEMORY_CACHING_TYPE CacheType, PVOID Base, ULONG 
     return va;
 }
 
-VOID MiUnmapMdlFromUser(PVOID Base, PMDL Mdl)
+/*
+ * Empties adjacent entries, at least one. First none is valid any more, with its page still in it; then, after one
+ * flush for all, the references go. Nobody looks at the entries in between: both locks are held.
+ */
+MI_INLINE VOID MipClearEntries(PEPROCESS Process, PMMPTE Entry, ULONG_PTR Page, ULONG_PTR Count)
 {
-    PEPROCESS process = MiCurrentProcess();
-    ULONG_PTR page = MI_PAGE(Base);
-    ULONG pages = MiMdlPages(Mdl);
-    PMMVAD vad;
+    ULONG_PTR i = 0;
 
-    MiLockSpace(process);
-    vad = MiFindVad(MiSpace(process), page);
-    if (vad == NULL || vad->Type != MiVadMdl || vad->Start != page)
+#pragma clang loop unroll(disable)
+    do
+    {
+        Entry[i] &= MI_PTE_PFN_MASK;
+    } while (++i != Count);
+    KeFlushTb(&Process->Pcb, MI_VA(Page), Count);
+    i = 0;
+    do
+    {
+        PFN_NUMBER pfn = Entry[i] >> PAGE_SHIFT;
+        Entry[i] = 0;
+        if (MiIsMemory(pfn)) /* device memory has no references */
+        {
+            MiReleasePage(pfn);
+        }
+    } while (++i != Count);
+}
+
+static DECLSPEC_NORETURN VOID MipReportUnmap(PVOID Base, PMDL Mdl, PMMVAD Vad)
+{
+    if (Vad == NULL || Vad->Type != MiVadMdl || Vad->Start != MI_PAGE(Base))
     {
         VfCheck(FALSE, 0xB9, (ULONG_PTR)Mdl, (ULONG_PTR)(USHORT)Mdl->MdlFlags, (ULONG_PTR)Base);
         KeBugCheckEx(MI_BUGCHECK_DRIVER_UNMAPPING_INVALID_VIEW, (ULONG_PTR)Base, 1, 0, 0);
     }
-    if (vad->End - vad->Start + 1 != pages)
+    KeBugCheckEx(MI_BUGCHECK_SYSTEM_PTE_MISUSE, 2, (ULONG_PTR)Base, Vad->End - Vad->Start + 1, MiMdlPages(Mdl));
+}
+
+VOID MiUnmapMdlFromUser(PVOID Base, PMDL Mdl)
+{
+    PEPROCESS process = MiCurrentProcess();
+    ULONG_PTR page = MI_PAGE(Base);
+    ULONG_PTR pages = MiMdlPages(Mdl);
+    ULONG_PTR end;
+    MI_HOLE hole;
+    PMMVAD vad;
+
+    MiLockSpace(process);
+    vad = MiFindVadAndHole(MiSpace(process), page, &hole);
+    if (vad == NULL || vad->Type != MiVadMdl || vad->Start != page || vad->End - page + 1 != pages)
     {
-        KeBugCheckEx(MI_BUGCHECK_SYSTEM_PTE_MISUSE, 2, (ULONG_PTR)Base, vad->End - vad->Start + 1, pages);
+        MipReportUnmap(Base, Mdl, vad);
     }
     MiRemoveVad(MiSpace(process), vad);
-    MiDeleteUserRange(process, vad->Start, vad->End, 0);
-    MiFreeUserTables(process, vad->Start, vad->End);
+    end = page + pages;
+    for (ULONG_PTR at = page, run; at != end; at += run) /* by page tables; they were made with the view */
+    {
+        run = min(end - at, 512 - (at & 511));
+        MipClearEntries(process, MiFindUserPte(process, at), at, run);
+    }
+    MiFreeUserTablesIn(process, page, end - 1, hole);
     InterlockedDecrement64(&process->Space.MdlViews);
     InterlockedDecrement64(&MiCounters.UserMappings);
-    VfGive(VfUserMapping, MI_VA(vad->Start), process);
+    VfGive(VfUserMapping, MI_VA(page), process);
     MiUnlockSpace(process);
     MiFreeVad(vad);
 }

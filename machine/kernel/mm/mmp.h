@@ -7,13 +7,14 @@
  *   AddressSpaceLock    the VAD tree of one process
  *     WorkingSetLock    the user half of its page tables
  *       control area    the prototype entries of one section
- *         region lock   which kernel addresses of a range are taken
+ *         region lock   the search for free addresses in a range (taking them is interlocked)
  *         pool lock     block lists of one pool
  *           PFN lock    the free list (reference counts are interlocked, and need no lock)
  */
 #pragma once
 
 #include "ke.h"
+#include "ex.h"
 #include "ps.h"
 #include "mm.h"
 #include "ldr.h"
@@ -68,6 +69,11 @@
 
 /* ---- page-table entries (the drawing of the formats is in pte.c) ---- */
 
+/* For what is split into routines to be read, and is one to be run. */
+#define MI_INLINE static inline __attribute__((always_inline))
+/* For what is mostly not called: saves all registers, so that who might call it saves none on entry for its sake. */
+#define MI_KEEPS_REGISTERS __attribute__((preserve_most, noinline))
+
 typedef volatile ULONG64 MMPTE, *PMMPTE;
 
 #define MI_PTE_VALID 0x001ULL
@@ -106,7 +112,7 @@ typedef enum _MI_SOFT
 } MI_SOFT;
 
 #define MI_SOFT_KIND(p) ((MI_SOFT)(((p) >> 1) & 0xF))
-#define MI_PTE_PFN(p) (((p) & MI_PTE_PFN_MASK) >> PAGE_SHIFT)
+#define MI_PTE_PFN(p) ((ULONG64)(p) << 12 >> 24) /* bits 12 to 51 */
 
 /* Protection as it is kept in entries and VADs: NT's five bits. */
 #define MM_ZERO_ACCESS 0
@@ -160,6 +166,12 @@ BOOLEAN MiKernelVaToPfn(ULONG_PTR Va, PPFN_NUMBER Pfn, PULONG64 Pte);
  * range.
  */
 PMMPTE MiMakeKernelTable(ULONG_PTR Va);
+VOID MiShowKernelTables(VOID); /* phase 0 */
+/** Where the entry of a kernel address lies once its page table is made; those of adjacent addresses are adjacent. */
+static inline PMMPTE MiKernelPte(ULONG_PTR Va)
+{
+    return (PMMPTE)MM_PTE_BASE + ((Va >> PAGE_SHIFT) & ((1ULL << 36) - 1));
+}
 extern ULONG64 MiKernelPml4; /* physical; every process has a copy of its upper half */
 
 static inline PMMPTE MiLookupKernelPte(ULONG_PTR Va, PBOOLEAN Large)
@@ -238,7 +250,8 @@ PFN_NUMBER MiAllocateRun(SIZE_T Count, PFN_NUMBER Low, PFN_NUMBER High, PFN_NUMB
                          MI_PAGE_STATE State);
 /** Up to Count single pages within [Low, High]. */
 SIZE_T MiAllocatePagesInRange(SIZE_T Count, PPFN_NUMBER Pages, PFN_NUMBER Low, PFN_NUMBER High, MI_PAGE_STATE State);
-VOID MiFreePage(PFN_NUMBER Pfn, BOOLEAN Last); /* its last reference has gone; Last: reuse it as late as possible */
+/** Its last reference has gone; Last: reuse it as late as possible. */
+MI_KEEPS_REGISTERS VOID MiFreePage(PFN_NUMBER Pfn, BOOLEAN Last);
 VOID MiSetCacheType(PFN_NUMBER Pfn, MEMORY_CACHING_TYPE CacheType);
 /** The type of a page of RAM for a mapping that wants this one: the page's own if it has one. */
 MEMORY_CACHING_TYPE MiChooseCacheType(PFN_NUMBER Pfn, MEMORY_CACHING_TYPE Wanted);
@@ -263,165 +276,18 @@ PVOID MiBootAllocate(SIZE_T Size); /* zeroed, page-aligned, for ever; phase 0 on
 VOID MiZeroPage(PFN_NUMBER Pfn);
 VOID MiDonateRange(PFN_NUMBER First, SIZE_T Count);
 
-/*
- * MM's own spin locks, inline because they are taken so often. The value is the owner's, as in KE's, so that a debugger
- * reads all locks alike. Raising from HIGH_LEVEL, where phase 0 runs, would lower: an IRQL that is high enough is left.
- */
-static inline KIRQL MiAcquireLock(PKSPIN_LOCK Lock)
-{
-    KIRQL irql = KeGetCurrentIrql();
-    LONG64 owner = (LONG64)KiCurrentThread() | 1;
-
-    if (irql < DISPATCH_LEVEL)
-    {
-        __writecr8(DISPATCH_LEVEL);
-    }
-    while (*(volatile KSPIN_LOCK *)Lock != 0 || InterlockedCompareExchange64((volatile LONG64 *)Lock, owner, 0) != 0)
-    {
-        YieldProcessor();
-    }
-    return irql;
-}
-
-static inline VOID MiReleaseLock(PKSPIN_LOCK Lock, KIRQL Irql)
-{
-    WriteRelease64((volatile LONG64 *)Lock, 0);
-    if (Irql < DISPATCH_LEVEL)
-    {
-        KeLowerIrql(Irql);
-    }
-}
-
-/* A rule of VF's, at no cost where it holds. */
+/* A rule of VF's whose parameters are looked at only where it is broken. */
 #define MI_RULE(Holds, Rule, P2, P3, P4) \
     do \
     { \
         if (__builtin_expect(!(Holds), 0)) \
         { \
-            VfCheck(FALSE, Rule, (ULONG_PTR)(P2), (ULONG_PTR)(P3), (ULONG_PTR)(P4)); \
+            VfpCheck(Rule, (ULONG_PTR)(P2), (ULONG_PTR)(P3), (ULONG_PTR)(P4)); \
         } \
     } while (0)
 
-/* ---- blocks kept per processor (cache.c) ---- */
-
-typedef struct DECLSPEC_ALIGN(64) _MI_CACHE_LIST
-{
-    PVOID First;
-    ULONG Count;
-} MI_CACHE_LIST;
-
-typedef struct _MI_CACHE
-{
-    SIZE_T Size;
-    ULONG Tag;
-    MI_CACHE_LIST Lists[KI_MAXIMUM_PROCESSORS];
-} MI_CACHE;
-
-/** A block of nonpaged pool of the cache's size, not zeroed, or NULL. <= DISPATCH_LEVEL. */
-PVOID MiCacheAllocate(MI_CACHE *Cache);
-VOID MiCacheFree(MI_CACHE *Cache, PVOID Address);
-/** TRUE if the address is a block that was freed and is kept for reuse. */
-BOOLEAN MiCacheIsKept(const VOID *Address);
-
-/* ---- ranges of kernel addresses (region.c has the drawing) ---- */
-
-typedef struct _MI_REGION
-{
-    ULONG_PTR Base;
-    ULONG Pages;
-    ULONG Hint;       /* where the next search starts */
-    volatile LONG Free;
-    PULONG64 Bitmap;  /* 1 = taken */
-    PMMPTE *Tables;   /* page table of every 512 pages, NULL until used */
-    KSPIN_LOCK Lock;
-} MI_REGION;
-
-typedef enum _MI_RECORD_KIND
-{
-    MiRecordNone,
-    MiRecordMdlView,
-    MiRecordStack,
-    MiRecordIoSpace,
-    MiRecordContiguous,
-    MiRecordNonCached,
-    MiRecordReservedMapping,
-    MiRecordImage,
-    MiRecordUnloadedImage,
-    MiRecordPoolPage,  /* one page of small blocks */
-    MiRecordPoolPages, /* one block of whole pages; its second record has tag and size */
-    MiRecordSectionView,
-    MiRecordSpecial,      /* one page of special pool; its second record as above */
-    MiRecordSpecialFreed, /* in the first record and in the page's entry: who freed it */
-    MiRecordTrimmed,      /* in a page's own entry: pageable.c has the format */
-} MI_RECORD_KIND;
-
-#define MI_RECORD_MAX_PAGES ((1u << 22) - 1)
-
-static inline MMPTE MiMakeRecord(MI_RECORD_KIND Kind, ULONG Pages, ULONG64 Info)
-{
-    return ((ULONG64)Kind << 1) | ((ULONG64)Pages << 5) | (Info << 27);
-}
-static inline MI_RECORD_KIND MiRecordKind(ULONG64 Record)
-{
-    return Record & 1 ? MiRecordNone : (MI_RECORD_KIND)((Record >> 1) & 0xF);
-}
-static inline ULONG MiRecordPages(ULONG64 Record) { return (ULONG)(Record >> 5) & MI_RECORD_MAX_PAGES; }
-static inline ULONG64 MiRecordInfo(ULONG64 Record) { return Record >> 27; }
-
-/* Callers are kernel or driver code, so 37 bits name them to four bytes. */
-static inline ULONG64 MiPackCaller(PVOID Caller)
-{
-    return (((ULONG_PTR)Caller - MM_IMAGE_BASE) >> 2) & ((1ULL << 37) - 1);
-}
-static inline PVOID MiUnpackCaller(ULONG64 Info) { return (PVOID)(MM_IMAGE_BASE + (Info << 2)); }
-
-static inline PMMPTE MiRegionPte(const MI_REGION *Region, ULONG Index)
-{
-    return Region->Tables[Index >> 9] + (Index & 511);
-}
-static inline BOOLEAN MiInRegion(const MI_REGION *Region, ULONG_PTR Va)
-{
-    return Va - Region->Base < (ULONG_PTR)Region->Pages << PAGE_SHIFT;
-}
-static inline ULONG MiRegionIndex(const MI_REGION *Region, ULONG_PTR Va)
-{
-    return (ULONG)((Va - Region->Base) >> PAGE_SHIFT);
-}
-static inline PVOID MiRegionVa(const MI_REGION *Region, ULONG Index)
-{
-    return (PVOID)(Region->Base + ((ULONG_PTR)Index << PAGE_SHIFT));
-}
-
-extern MI_REGION MiSystemPtes, MiNonPagedRegion, MiPagedRegion, MiImageRegion;
-extern MI_REGION MiSpecialRegion, MiSpecialPagedRegion; /* of no pages unless special pool is on */
-
-static inline BOOLEAN MiIsPagedPool(ULONG_PTR Va)
-{
-    return MiInRegion(&MiPagedRegion, Va) || MiInRegion(&MiSpecialPagedRegion, Va);
-}
-
-VOID MiInitializeRegion(MI_REGION *Region, ULONG_PTR Base, ULONG Pages);
-/**
- * Reserves Pages addresses preceded by Records record entries (at least 1); returns the first page's index, 0 if there
- * is no room.
- */
-ULONG MiReserveRange(MI_REGION *Region, ULONG Pages, ULONG Records);
-/**
- * Clears the entries of a range and its records, flushes, and gives the addresses back. The pages themselves are the
- * caller's.
- */
-VOID MiReleaseRange(MI_REGION *Region, ULONG Index, ULONG Pages, ULONG Records);
-/** Only gives the addresses back: entries are clear and flushed already. */
-VOID MiReturnRange(MI_REGION *Region, ULONG Index, ULONG Pages, ULONG Records);
-/** Writes Pages valid entries from an array of PFNs. */
-VOID MiMapPages(MI_REGION *Region, ULONG Index, SIZE_T Pages, const PFN_NUMBER *Pfns, ULONG64 Bits);
-VOID MiMapRun(MI_REGION *Region, ULONG Index, SIZE_T Pages, PFN_NUMBER First, ULONG64 Bits);
-/** The record before a range if Va is its first page, else 0. */
-ULONG64 MiFindRecord(const MI_REGION *Region, ULONG_PTR Va);
-/** Reserves, takes pages, maps: for stacks, images, noncached memory. NULL if out of either. */
-PVOID MiAllocateMapped(MI_REGION *Region, ULONG Pages, MI_RECORD_KIND Kind, ULONG64 Info, ULONG64 Bits,
-                       MI_PAGE_STATE State);
-VOID MiFreeMapped(MI_REGION *Region, PVOID Va, ULONG Pages);
+#include "lockp.h"
+#include "regionp.h"
 
 /* ---- pool ---- */
 
@@ -488,20 +354,30 @@ static inline PVOID MiMdlVa(const MDL *Mdl)
     return (PUCHAR)Mdl->StartVa + Mdl->ByteOffset;
 }
 
-PVOID MiMapMdlToSystem(PMDL Mdl, MEMORY_CACHING_TYPE CacheType, ULONG Priority, PVOID Caller);
 PVOID MiMapMdlToUser(PMDL Mdl, MEMORY_CACHING_TYPE CacheType, PVOID Base, ULONG Priority); /* raises */
 VOID MiUnmapMdlFromUser(PVOID Base, PMDL Mdl);
-/** Locks for MmProbeAndLock*; raises. */
-VOID MiProbeAndLock(PMDL Mdl, PEPROCESS Process, KPROCESSOR_MODE Mode, LOCK_OPERATION Operation, ULONG Rule,
-                    PVOID Caller);
 BOOLEAN MiMayPageLeave(PFN_NUMBER Pfn); /* nothing keeps this page of RAM where it is */
-/** What VF and MM ask of an MDL before it is mapped (mdlcheck.c); Obsolete: by MmMapLockedPages. */
-VOID MiCheckMdlForMap(PMDL Mdl, KPROCESSOR_MODE Mode, BOOLEAN Obsolete, ULONG Priority, PVOID Caller);
+
+/* What VF and MM ask of an MDL before it is mapped; mdlcheck.c has the rules. */
+#define MI_KERNEL_VIEW_WRONG (MDL_MAPPED_TO_SYSTEM_VA | MDL_SOURCE_IS_NONPAGED_POOL | MDL_PARTIAL_HAS_BEEN_MAPPED)
+#define MI_KERNEL_VIEW_NEEDS (MDL_PAGES_LOCKED | MDL_PARTIAL)
+#define MI_USER_VIEW_NEEDS (MDL_PAGES_LOCKED | MDL_PARTIAL | MDL_SOURCE_IS_NONPAGED_POOL)
+/** IRQL or flags are wrong; Obsolete: for MmMapLockedPages. Returns if MM itself can do with it. */
+VF_SELDOM VOID MiReportMap(PMDL Mdl, KPROCESSOR_MODE Mode, BOOLEAN Obsolete);
+/** The verifier's rules for a page that is not a program's with a lock on it. */
+VF_SELDOM VOID MiCheckOddPage(PMDL Mdl, const PFN_NUMBER *Pfn);
 VOID MiWriteMdlEntries(PMDL Mdl, ULONG Index, ULONG Pages, MEMORY_CACHING_TYPE CacheType, ULONG64 Bits);
 ULONG64 MiKernelViewBits(ULONG Priority);
 BOOLEAN MiIsValidCacheType(MEMORY_CACHING_TYPE CacheType);
 VOID MiReportLockedPages(PEPROCESS Process);        /* bug check 76 or CB */
 VOID MiUnlockMdlPages(PMDL Mdl, ULONG First, ULONG Count); /* locks and accounting of a part of the MDL */
+VOID MiDropLocks(PMDL Mdl, ULONG Count); /* of the first pages, without any accounting */
+extern MI_CACHE MiTrackerCache;
+/** Where a locked MDL's tracker is, if no other MDL's is there. */
+static inline MI_LOCK_TRACKER *MiLockPlace(PEPROCESS Process, PMDL Mdl)
+{
+    return &Process->Space.LockPlaces[((ULONG_PTR)Mdl >> 8) % MI_LOCK_PLACES]; /* our own MDLs are 256 bytes apart */
+}
 
 typedef struct _MI_COUNTERS
 {
@@ -523,8 +399,9 @@ typedef struct _MI_CONTROL_AREA MI_CONTROL_AREA;
 
 typedef struct _MMVAD
 {
-    struct _MMVAD *Left, *Right;
-    LONG Height;
+    struct _MMVAD *Child[2];   /* lower, higher (vadtree.c) */
+    struct _MMVAD *Parent;
+    LONG Balance;              /* levels that the higher side has more: -1, 0 or 1 */
     UCHAR Type;                /* MI_VAD_TYPE */
     UCHAR Protection;          /* MM_*: as allocated */
     UCHAR Maximum;             /* what a section view may be protected to at most */
@@ -546,11 +423,54 @@ typedef struct _MI_SECURE
 } MI_SECURE;
 
 PMMVAD MiFindVad(MM_ADDRESS_SPACE *Space, ULONG_PTR Page);
+
+/* Pages, both inside, that no VAD covers; the upper half of the top-level table is the kernel's. */
+typedef struct _MI_HOLE
+{
+    ULONG_PTR Start, End;
+} MI_HOLE;
+
+/** MiFindVad, and what would be free without the VAD, or is. */
+static inline PMMVAD MiFindVadAndHole(MM_ADDRESS_SPACE *Space, ULONG_PTR Page, MI_HOLE *Hole)
+{
+    PMMVAD found = Space->Vads;
+
+    Hole->Start = 0;
+    Hole->End = (1ULL << 35) - 1;
+    while (found != NULL)
+    {
+        if (Page < found->Start)
+        {
+            Hole->End = found->Start - 1;
+            found = found->Child[0];
+        }
+        else if (Page > found->End)
+        {
+            Hole->Start = found->End + 1;
+            found = found->Child[1];
+        }
+        else
+        {
+            break;
+        }
+    }
+    for (PMMVAD vad = found != NULL ? found->Child[0] : NULL; vad != NULL; vad = vad->Child[1])
+    {
+        Hole->Start = vad->End + 1;
+    }
+    for (PMMVAD vad = found != NULL ? found->Child[1] : NULL; vad != NULL; vad = vad->Child[0])
+    {
+        Hole->End = vad->Start - 1;
+    }
+    return found;
+}
+
 /** The lowest VAD that ends at Page or above, or NULL. */
 PMMVAD MiFindVadFrom(MM_ADDRESS_SPACE *Space, ULONG_PTR Page);
 PMMVAD MiFindVadBelow(MM_ADDRESS_SPACE *Space, ULONG_PTR Page);
 PMMVAD MiAllocateVad(MI_VAD_TYPE Type, ULONG_PTR Start, ULONG_PTR Pages, ULONG Protection);
-VOID MiFreeVad(PMMVAD Vad);
+extern MI_CACHE MiVadCache;
+static inline VOID MiFreeVad(PMMVAD Vad) { MiCacheFree(&MiVadCache, Vad); }
 VOID MiInsertVad(MM_ADDRESS_SPACE *Space, PMMVAD Vad);
 VOID MiRemoveVad(MM_ADDRESS_SPACE *Space, PMMVAD Vad);
 /** A gap of Pages on a 64 KB boundary at or below Highest, lowest first or highest first; 0 if none. */
@@ -569,7 +489,23 @@ static inline PEPROCESS MiCurrentProcess(VOID) { return (PEPROCESS)KiCurrentProc
 #define MI_GRANULARITY_PAGES 16
 #define MI_SHARED_USER_DATA_VA 0x7FFE0000ULL
 
-/** The entry for a user page; with Create its tables are made (NULL: out of pages). WorkingSetLock held. */
+/** The entry for a user page, or NULL if it has no page table. WorkingSetLock held. */
+static inline PMMPTE MiFindUserPte(PEPROCESS Process, ULONG_PTR Page)
+{
+    PMMPTE table = MiPhysicalToVirtual(Process->Pcb.DirectoryTableBase & MI_PTE_PFN_MASK);
+
+    for (ULONG shift = 27; shift != 0; shift -= 9)
+    {
+        ULONG64 entry = table[(Page >> shift) & 511];
+        if ((entry & MI_PTE_VALID) == 0)
+        {
+            return NULL;
+        }
+        table = MiPhysicalToVirtual(entry & MI_PTE_PFN_MASK);
+    }
+    return &table[Page & 511];
+}
+/** The same; with Create its tables are made (NULL: out of pages). */
 PMMPTE MiUserPte(PEPROCESS Process, ULONG_PTR Page, BOOLEAN Create);
 /** The entry of the first page from *Page to End that has a page table; *Page moves there. NULL if none. */
 PMMPTE MiNextUserPte(PEPROCESS Process, PULONG_PTR Page, ULONG_PTR End);
@@ -578,20 +514,70 @@ PMMPTE MiNextUserPte(PEPROCESS Process, PULONG_PTR Page, ULONG_PTR End);
  * WorkingSetLock held.
  */
 VOID MiDeleteUserRange(PEPROCESS Process, ULONG_PTR Start, ULONG_PTR End, MMPTE Leave);
+MI_KEEPS_REGISTERS VOID MiFreeTablesIn(PEPROCESS Process, ULONG_PTR Start, ULONG_PTR End, MI_HOLE Hole);
 /** Frees the page tables that only served the hole around [Start, End]. Both locks held, the VAD removed. */
+static inline VOID MiFreeUserTablesIn(PEPROCESS Process, ULONG_PTR Start, ULONG_PTR End, MI_HOLE Hole)
+{
+    ULONG_PTR first = max(Start & ~511ULL, (Hole.Start + 511) & ~511ULL);
+
+    /* Else part of the range is in use, or every page table of it serves others too, and so does every directory. */
+    if (Hole.Start <= Start && Hole.End >= End && first <= End && first + 511 <= Hole.End)
+    {
+        MiFreeTablesIn(Process, Start, End, Hole);
+    }
+}
+/** The same where the hole is not known. */
 VOID MiFreeUserTables(PEPROCESS Process, ULONG_PTR Start, ULONG_PTR End);
 VOID MiFreeAllUserTables(PEPROCESS Process);
 
-/** Both locks of an address space, in order. */
+/**
+ * The lock of a process's page tables; raises to APC_LEVEL. Verifier: C4/33 as of any fast mutex. (C4/34 is for
+ * drivers: between taking and releasing these runs none of their code.)
+ */
+static inline VOID MiLockWorkingSetAt(PEPROCESS Process, KIRQL Irql) /* the IRQL, known to be <= APC_LEVEL */
+{
+    PFAST_MUTEX mutex = &Process->Space.WorkingSetLock;
+
+    __writecr8(APC_LEVEL);
+    ExEnterFastMutex(mutex);
+    mutex->OldIrql = Irql;
+}
+static inline VOID MiLockWorkingSet(PEPROCESS Process)
+{
+    KIRQL irql = KeGetCurrentIrql();
+
+    MI_RULE(irql <= APC_LEVEL, 0x33, irql, &Process->Space.WorkingSetLock, 0);
+    MiLockWorkingSetAt(Process, irql);
+}
+static inline VOID MiUnlockWorkingSet(PEPROCESS Process)
+{
+    PFAST_MUTEX mutex = &Process->Space.WorkingSetLock;
+    KIRQL irql = (KIRQL)mutex->OldIrql;
+
+    ExLeaveFastMutex(mutex);
+    __writecr8(irql);
+}
+
+/** Both locks of an address space, in order; the IRQL is raised once, and once lowered. */
 static inline VOID MiLockSpace(PEPROCESS Process)
 {
-    ExAcquireFastMutex(&Process->Space.AddressSpaceLock);
-    ExAcquireFastMutex(&Process->Space.WorkingSetLock);
+    PFAST_MUTEX mutex = &Process->Space.AddressSpaceLock;
+    KIRQL irql = KeGetCurrentIrql();
+
+    MI_RULE(irql <= APC_LEVEL, 0x33, irql, mutex, 0);
+    __writecr8(APC_LEVEL);
+    ExEnterFastMutex(mutex);
+    mutex->OldIrql = irql;
+    ExEnterFastMutex(&Process->Space.WorkingSetLock);
 }
 static inline VOID MiUnlockSpace(PEPROCESS Process)
 {
-    ExReleaseFastMutex(&Process->Space.WorkingSetLock);
-    ExReleaseFastMutex(&Process->Space.AddressSpaceLock);
+    PFAST_MUTEX mutex = &Process->Space.AddressSpaceLock;
+    KIRQL irql = (KIRQL)mutex->OldIrql;
+
+    ExLeaveFastMutex(&Process->Space.WorkingSetLock);
+    ExLeaveFastMutex(mutex);
+    __writecr8(irql);
 }
 
 typedef enum _MI_ACCESS { MiAccessRead, MiAccessWrite, MiAccessExecute } MI_ACCESS;

@@ -257,20 +257,10 @@ static VOID MipForSections(VOID (*Routine)(MI_PAGE_BATCH_STATE *, PMMPTE, BOOLEA
 /* Looks at the next part of a pool's addresses. A block's records are not valid entries, and so are left alone. */
 static VOID MipTrimRegion(MI_REGION *Region, PULONG Cursor, MI_PAGE_BATCH_STATE *Batch)
 {
-    ULONG looked = 0;
-
-    for (ULONG steps = 0; steps < Region->Pages / 512 && looked < MI_TRIM_STEP; steps++)
+    for (ULONG looked = 0; looked < min(MI_TRIM_STEP, Region->Mapped); looked++)
     {
-        ULONG table = *Cursor / 512 % (Region->Pages / 512);
-        *Cursor = (table + 1) * 512;
-        if (Region->Tables[table] != NULL)
-        {
-            for (ULONG i = 0; i < 512; i++)
-            {
-                MipOffer(Batch, Region->Tables[table] + i, FALSE);
-            }
-            looked += 512;
-        }
+        *Cursor = *Cursor < Region->Mapped ? *Cursor : 0;
+        MipOffer(Batch, MiRegionPte(Region, (*Cursor)++), FALSE);
     }
 }
 

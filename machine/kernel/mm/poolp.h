@@ -85,7 +85,6 @@ PVOID MiAllocatePoolPages(const MI_REQUEST *Request);
 VOID MiFreePoolPages(MI_POOL *Pool, PVOID Address, ULONG Pages);
 
 VOID MiFindPoolBlock(PVOID Address, MI_FOUND *Found); /* bug check if it is no allocated block */
-BOOLEAN MiIsDriverCode(PVOID Address);
 /** What the two records before a range of pages say. */
 VOID MiFoundPages(MI_REGION *Region, ULONG Index, ULONG64 Record, MI_FOUND *Found);
 /** A tag as four printable characters. Text has room for 5. */

@@ -5,12 +5,6 @@
  */
 #include "poolp.h"
 
-/** TRUE for code of a driver, as opposed to the kernel's. Any IRQL. */
-BOOLEAN MiIsDriverCode(PVOID Address)
-{
-    return MiInRegion(&MiImageRegion, (ULONG_PTR)Address);
-}
-
 BOOLEAN MmIsPagedPool(PVOID Address)
 {
     return MiIsPagedPool((ULONG_PTR)Address);
@@ -216,16 +210,10 @@ static BOOLEAN MipHasPage(ULONG64 Entry)
 /* The machine is quiet, or the caller can live with a count that is out of date by the time it is read. */
 static VOID MipVisitRegion(MI_REGION *Region, PMI_POOL_VISITOR Visitor, PVOID Context)
 {
-    for (ULONG i = 0; i < Region->Pages;)
+    for (ULONG i = 0; i < Region->Mapped;)
     {
-        ULONG64 record;
+        ULONG64 record = *MiRegionPte(Region, i++);
         MI_FOUND found;
-        if (Region->Tables[i >> 9] == NULL)
-        {
-            i = (i | 511) + 1;
-            continue;
-        }
-        record = *MiRegionPte(Region, i++);
         if (MiRecordKind(record) == MiRecordPoolPages || MiRecordKind(record) == MiRecordSpecial)
         {
             MiFoundPages(Region, i, record, &found);

@@ -207,14 +207,14 @@ static NTSTATUS MipLockOne(PEPROCESS Process, ULONG_PTR Page)
         {
             return status;
         }
-        ExAcquireFastMutex(&Process->Space.WorkingSetLock);
+        MiLockWorkingSet(Process);
         entry = Process->Space.Dead ? NULL : MiUserPte(Process, Page, FALSE);
         if (entry != NULL && (*entry & MI_PTE_VALID))
         {
             InterlockedOr64((volatile LONG64 *)entry, MI_PTE_WS_LOCKED);
             done = TRUE;
         }
-        ExReleaseFastMutex(&Process->Space.WorkingSetLock);
+        MiUnlockWorkingSet(Process);
         if (done)
         {
             return STATUS_SUCCESS;
@@ -249,7 +249,7 @@ NTSTATUS MiUnlockVirtual(PEPROCESS Process, PVOID *Base, PSIZE_T Size)
     ULONG_PTR start = MI_PAGE(*Base), end = MI_PAGE((ULONG_PTR)*Base + *Size - 1);
     NTSTATUS status = STATUS_SUCCESS;
 
-    ExAcquireFastMutex(&Process->Space.WorkingSetLock);
+    MiLockWorkingSet(Process);
     for (ULONG_PTR page = start; page <= end && NT_SUCCESS(status); page++)
     {
         PMMPTE entry = Process->Space.Dead ? NULL : MiUserPte(Process, page, FALSE);
@@ -262,7 +262,7 @@ NTSTATUS MiUnlockVirtual(PEPROCESS Process, PVOID *Base, PSIZE_T Size)
     {
         InterlockedAnd64((volatile LONG64 *)MiUserPte(Process, page, FALSE), ~(LONG64)MI_PTE_WS_LOCKED);
     }
-    ExReleaseFastMutex(&Process->Space.WorkingSetLock);
+    MiUnlockWorkingSet(Process);
     *Base = MI_VA(start);
     *Size = (end - start + 1) << PAGE_SHIFT;
     return status;

@@ -182,6 +182,17 @@ BOOLEAN MiKernelVaToPfn(ULONG_PTR Va, PPFN_NUMBER Pfn, PULONG64 Pte)
     return TRUE;
 }
 
+/*
+ * One entry of the top-level table leads back to that table, so that the page tables below it are seen as pages of their
+ * own, those of adjacent addresses next to each other. Processes copy the entry, and so show the kernel's tables, too.
+ */
+VOID MiShowKernelTables(VOID)
+{
+    PMMPTE top = MiPhysicalToVirtual(MiKernelPml4);
+
+    top[(MM_PTE_BASE >> 39) & 511] = (MiKernelPml4 & MI_PTE_PFN_MASK) | MI_PTE_TABLE | MI_PTE_NX;
+}
+
 PMMPTE MiMakeKernelTable(ULONG_PTR Va)
 {
     PMMPTE table = MiPhysicalToVirtual(MiKernelPml4);

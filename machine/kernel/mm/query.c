@@ -170,7 +170,7 @@ static ULONG64 MipDescribeResident(PEPROCESS Process, PVOID Va)
     {
         return 0;
     }
-    ExAcquireFastMutex(&Process->Space.WorkingSetLock);
+    MiLockWorkingSet(Process);
     entry = Process->Space.Dead ? NULL : MiUserPte(Process, MI_PAGE(Va), FALSE);
     value = entry != NULL ? *entry : 0;
     if (value & MI_PTE_VALID)
@@ -184,7 +184,7 @@ static ULONG64 MipDescribeResident(PEPROCESS Process, PVOID Va)
         answer.ShareCount = (ULONG64)max(0, min(sharers, 7));
         answer.Locked = MI_LOCKS(counts) != 0 || (value & MI_PTE_WS_LOCKED) != 0;
     }
-    ExReleaseFastMutex(&Process->Space.WorkingSetLock);
+    MiUnlockWorkingSet(Process);
     return answer.Flags;
 }
 

@@ -7,7 +7,8 @@
  *
  * A record is an entry that the CPU takes for not present: it says who owns the pages that follow, how many they are,
  * and (37 bits) the caller or tag. So every range has a guard page below it and, in its neighbour's record, one above;
- * a release is checked against its record, and walking the entries finds every owner, at no cost in memory.
+ * a release is checked against its record, and walking the entries finds every owner, at no cost in memory. The entries
+ * of a region are one array (pte.c says how).
  *
  * Searching goes round (next fit): an address that was given back comes into use again late, so that a driver that
  * keeps using a view after its end meets a fault and not somebody else's data.
@@ -24,7 +25,7 @@ VOID MiInitializeRegion(MI_REGION *Region, ULONG_PTR Base, ULONG Pages)
     Region->Free = (LONG)Pages;
     Region->Hint = 0;
     Region->Bitmap = MiBootAllocate(Pages / 8);
-    Region->Tables = MiBootAllocate(Pages / 512 * sizeof(PMMPTE));
+    Region->Entries = MiKernelPte(Base);
     KeInitializeSpinLock(&Region->Lock);
 }
 
@@ -35,7 +36,7 @@ static ULONG MipFindClear(const MI_REGION *Region, ULONG Count, ULONG From, ULON
 
     while (start < End && Count <= End - start)
     {
-        ULONG64 free = ~Region->Bitmap[start / 64] >> (start % 64);
+        ULONG64 free = ~(ULONG64)Region->Bitmap[start / 64] >> (start % 64);
         ULONG run = 0;
         if (free == 0)
         {
@@ -46,7 +47,7 @@ static ULONG MipFindClear(const MI_REGION *Region, ULONG Count, ULONG From, ULON
         while (run < Count && start + run < End)
         {
             ULONG at = start + run;
-            ULONG64 taken = Region->Bitmap[at / 64] >> (at % 64);
+            ULONG64 taken = (ULONG64)Region->Bitmap[at / 64] >> (at % 64);
             if (taken != 0)
             {
                 run += (ULONG)__builtin_ctzll(taken);
@@ -63,63 +64,59 @@ static ULONG MipFindClear(const MI_REGION *Region, ULONG Count, ULONG From, ULON
     return End;
 }
 
-static VOID MipSetBits(MI_REGION *Region, ULONG Start, ULONG Count, BOOLEAN Taken)
+/* Clears bits, word by word. */
+VF_SELDOM VOID MiClearBits(MI_REGION *Region, ULONG Start, ULONG Count)
 {
     while (Count != 0)
     {
-        ULONG bit = Start % 64;
-        ULONG now = min(64 - bit, Count);
-        ULONG64 mask = (now == 64 ? ~0ULL : (1ULL << now) - 1) << bit;
-        if (Taken)
-        {
-            Region->Bitmap[Start / 64] |= mask;
-        }
-        else
-        {
-            Region->Bitmap[Start / 64] &= ~mask;
-        }
+        ULONG now = min(64 - Start % 64, Count);
+
+        InterlockedAnd64(&Region->Bitmap[Start / 64], ~MiWordMask(Start, now));
         Start += now;
         Count -= now;
     }
 }
 
-static BOOLEAN MipMakeTables(MI_REGION *Region, ULONG Start, ULONG Count)
+/* Sets bits that were seen clear, word by word. FALSE, with none set: somebody else was faster. */
+static BOOLEAN MipSetBits(MI_REGION *Region, ULONG Start, ULONG Count)
 {
-    for (ULONG i = Start / 512; i <= (Start + Count - 1) / 512; i++)
+    ULONG done = 0;
+
+    while (done < Count)
     {
-        if (Region->Tables[i] == NULL)
+        ULONG at = Start + done;
+        ULONG now = min(64 - at % 64, Count - done);
+        LONG64 mask = MiWordMask(at, now);
+        LONG64 word = Region->Bitmap[at / 64];
+
+        if ((word & mask) != 0)
         {
-            Region->Tables[i] = MiMakeKernelTable(Region->Base + ((ULONG_PTR)i << 21));
-            if (Region->Tables[i] == NULL)
-            {
-                return FALSE;
-            }
+            MiClearBits(Region, Start, done);
+            return FALSE;
+        }
+        if (InterlockedCompareExchange64(&Region->Bitmap[at / 64], word | mask, word) == word)
+        {
+            done += now;
         }
     }
     return TRUE;
 }
 
-/* The usual case: right at the hint, within one word of the bitmap (and so within one page table), all free. Lock held.
- */
-static inline BOOLEAN MipTakeAtHint(MI_REGION *Region, ULONG Count)
+/* Page tables up to an address. They are needed in order, because a search takes the first free addresses. */
+static BOOLEAN MipMakeTables(MI_REGION *Region, ULONG End)
 {
-    ULONG start = Region->Hint;
-    ULONG64 mask;
-
-    if (start % 64 + Count > 64 || start >= Region->Pages || Region->Tables[start / 512] == NULL)
+    while (Region->Mapped < End)
     {
-        return FALSE;
+        if (MiMakeKernelTable(Region->Base + ((ULONG_PTR)Region->Mapped << PAGE_SHIFT)) == NULL)
+        {
+            return FALSE;
+        }
+        Region->Mapped += 512;
     }
-    mask = (Count == 64 ? ~0ULL : (1ULL << Count) - 1) << (start % 64);
-    if (Region->Bitmap[start / 64] & mask)
-    {
-        return FALSE;
-    }
-    Region->Bitmap[start / 64] |= mask;
     return TRUE;
 }
 
-ULONG MiReserveRange(MI_REGION *Region, ULONG Pages, ULONG Records)
+VF_SELDOM ULONG MiTakeElsewhere(MI_REGION *Region, ULONG Pages, ULONG Records)
 {
     ULONG count = Pages + Records;
     ULONG start;
@@ -127,74 +124,39 @@ ULONG MiReserveRange(MI_REGION *Region, ULONG Pages, ULONG Records)
 
     if (Pages > MI_RECORD_MAX_PAGES || count > Region->Pages)
     {
-        return 0;
+        return MAXULONG;
     }
     irql = MiAcquireLock(&Region->Lock);
-    start = Region->Hint;
-    if (!MipTakeAtHint(Region, count))
+    do
     {
         start = MipFindClear(Region, count, Region->Hint, Region->Pages);
         if (start == Region->Pages)
         {
             start = MipFindClear(Region, count, 0, Region->Pages);
         }
-        if (start == Region->Pages || !MipMakeTables(Region, start, count))
+        if (start == Region->Pages || !MipMakeTables(Region, start + count))
         {
-            MiReleaseLock(&Region->Lock, irql);
-            return 0;
+            start = MAXULONG;
         }
-        MipSetBits(Region, start, count, TRUE);
-    }
-    Region->Free -= (LONG)count;
-    Region->Hint = start + count;
+    } while (start != MAXULONG && !MipSetBits(Region, start, count));
     MiReleaseLock(&Region->Lock, irql);
-    return start + Records;
+    return start;
 }
 
-VOID MiReturnRange(MI_REGION *Region, ULONG Index, ULONG Pages, ULONG Records)
+/* These loops are on their own, so that the compiler may make them long: a single page goes without. */
+VOID MiMapMany(PMMPTE Entry, SIZE_T Pages, const PFN_NUMBER *Pfns, ULONG64 Bits)
 {
-    KIRQL irql = MiAcquireLock(&Region->Lock);
-
-    MipSetBits(Region, Index - Records, Pages + Records, FALSE);
-    Region->Free += (LONG)(Pages + Records);
-    MiReleaseLock(&Region->Lock, irql);
-}
-
-VOID MiReleaseRange(MI_REGION *Region, ULONG Index, ULONG Pages, ULONG Records)
-{
-    ULONG at = Index;
-    ULONG end = Index + Pages;
-
-    while (at < end)
+    for (SIZE_T i = 0; i < Pages; i++)
     {
-        PMMPTE entry = MiRegionPte(Region, at);
-        ULONG stop = min(end, (at | 511) + 1);
-        for (; at < stop; at++)
-        {
-            *entry++ = 0;
-        }
+        Entry[i] = (Pfns[i] << PAGE_SHIFT) | Bits;
     }
-    for (ULONG i = 1; i <= Records; i++)
-    {
-        *MiRegionPte(Region, Index - i) = 0;
-    }
-    KeFlushTb(NULL, MiRegionVa(Region, Index), Pages);
-    MiReturnRange(Region, Index, Pages, Records);
 }
 
-VOID MiMapPages(MI_REGION *Region, ULONG Index, SIZE_T Pages, const PFN_NUMBER *Pfns, ULONG64 Bits)
+VOID MiClearMany(PMMPTE Entry, SIZE_T Count)
 {
-    ULONG at = Index;
-    ULONG end = Index + (ULONG)Pages;
-
-    while (at < end)
+    for (SIZE_T i = 0; i < Count; i++)
     {
-        PMMPTE entry = MiRegionPte(Region, at);
-        ULONG stop = min(end, (at | 511) + 1);
-        for (; at < stop; at++)
-        {
-            *entry++ = (*Pfns++ << PAGE_SHIFT) | Bits;
-        }
+        Entry[i] = 0;
     }
 }
 
@@ -204,24 +166,6 @@ VOID MiMapRun(MI_REGION *Region, ULONG Index, SIZE_T Pages, PFN_NUMBER First, UL
     {
         *MiRegionPte(Region, Index + i) = ((First + i) << PAGE_SHIFT) | Bits;
     }
-}
-
-ULONG64 MiFindRecord(const MI_REGION *Region, ULONG_PTR Va)
-{
-    ULONG index;
-    ULONG64 record;
-
-    if (!MiInRegion(Region, Va) || (Va & (PAGE_SIZE - 1)) != 0)
-    {
-        return 0;
-    }
-    index = MiRegionIndex(Region, Va);
-    if (index == 0 || Region->Tables[(index - 1) >> 9] == NULL)
-    {
-        return 0;
-    }
-    record = *MiRegionPte(Region, index - 1);
-    return MiRecordKind(record) != MiRecordNone ? record : 0;
 }
 
 PVOID MiAllocateMapped(MI_REGION *Region, ULONG Pages, MI_RECORD_KIND Kind, ULONG64 Info, ULONG64 Bits,

@@ -45,8 +45,7 @@ static VOID MipInitializeSpace(MM_ADDRESS_SPACE *Space)
     RtlZeroMemory(Space, sizeof(*Space));
     ExInitializeFastMutex(&Space->AddressSpaceLock);
     ExInitializeFastMutex(&Space->WorkingSetLock);
-    InitializeListHead(&Space->LockedMdls);
-    KeInitializeSpinLock(&Space->LockedMdlsLock);
+    KeInitializeSpinLock(&Space->LockTrackersLock);
 }
 
 /**
@@ -172,9 +171,9 @@ VOID MmDeleteProcessAddressSpace(PEPROCESS Process)
     {
         MmCleanProcessAddressSpace(Process); /* a process that never ran */
     }
-    ExAcquireFastMutex(&Process->Space.WorkingSetLock);
+    MiLockWorkingSet(Process);
     MiFreeAllUserTables(Process);
-    ExReleaseFastMutex(&Process->Space.WorkingSetLock);
+    MiUnlockWorkingSet(Process);
     if (Process->Space.WorkingSetPages != 0 || Process->Space.PageTablePages != 0 || Process->Space.CommittedBytes != 0 ||
         Process->Space.VirtualSize != 0)
     {

@@ -255,7 +255,7 @@ VOID MiSpecialPoolFault(ULONG_PTR Va, ULONG_PTR Access, ULONG_PTR Pc)
         return;
     }
     index = MiRegionIndex(region, Va);
-    entry = region->Tables[index >> 9] != NULL ? *MiRegionPte(region, index) : 0;
+    entry = index < region->Mapped ? *MiRegionPte(region, index) : 0;
     if (MiRecordKind(entry) == MiRecordSpecialFreed && index >= 2 &&
         MiRecordKind(*MiRegionPte(region, index - 1)) == MiRecordSpecialFreed)
     {

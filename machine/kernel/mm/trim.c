@@ -127,7 +127,7 @@ static SIZE_T MipTrim(PEPROCESS Process, SIZE_T Wanted, BOOLEAN Unused, ULONG On
         return 0;
     }
     batch->Count = 0;
-    ExAcquireFastMutex(&Process->Space.WorkingSetLock);
+    MiLockWorkingSet(Process);
     while (taken < Wanted && !Process->Space.Dead &&
            (entry = MiNextUserPte(Process, &page, MI_HIGHEST_USER_PAGE)) != NULL)
     {
@@ -159,7 +159,7 @@ static SIZE_T MipTrim(PEPROCESS Process, SIZE_T Wanted, BOOLEAN Unused, ULONG On
         }
     }
     taken += MipFinishBatch(Process, batch);
-    ExReleaseFastMutex(&Process->Space.WorkingSetLock);
+    MiUnlockWorkingSet(Process);
     ExFreePoolWithTag(batch, 'rTmM');
     return taken;
 }

@@ -16,14 +16,20 @@ static PMMPTE MipTopTable(PEPROCESS Process)
 
 PMMPTE MiUserPte(PEPROCESS Process, ULONG_PTR Page, BOOLEAN Create)
 {
-    PMMPTE table = MipTopTable(Process);
+    PMMPTE found = MiFindUserPte(Process, Page);
+    PMMPTE table;
 
+    if (found != NULL || !Create)
+    {
+        return found;
+    }
+    table = MipTopTable(Process);
     for (ULONG shift = 27; shift != 0; shift -= 9)
     {
         PMMPTE entry = &table[(Page >> shift) & 511];
         if ((*entry & MI_PTE_VALID) == 0)
         {
-            PFN_NUMBER pfn = Create ? MiAllocatePage(MI_ALLOCATE_ZEROED | MI_ALLOCATE_USER, MiPagePageTable) : 0;
+            PFN_NUMBER pfn = MiAllocatePage(MI_ALLOCATE_ZEROED | MI_ALLOCATE_USER, MiPagePageTable);
             if (pfn == 0)
             {
                 return NULL;
@@ -174,30 +180,25 @@ static PFN_NUMBER MipUnlinkTables(PEPROCESS Process, ULONG_PTR Start, ULONG_PTR 
     return Chain;
 }
 
-VOID MiFreeUserTables(PEPROCESS Process, ULONG_PTR Start, ULONG_PTR End)
+MI_KEEPS_REGISTERS VOID MiFreeTablesIn(PEPROCESS Process, ULONG_PTR Start, ULONG_PTR End, MI_HOLE Hole)
 {
-    PMMVAD below = MiFindVadBelow(MiSpace(Process), Start);
-    PMMVAD above = MiFindVadFrom(MiSpace(Process), Start);
-    ULONG_PTR holeStart = below != NULL ? below->End + 1 : 0;
-    ULONG_PTR holeEnd =
-        above != NULL ? above->Start - 1 : (1ULL << 35) - 1; /* the upper half of the top table is the kernel's */
     PFN_NUMBER chain = 0;
-    ULONG_PTR first;
 
-    if (holeStart > Start || holeEnd < End)
-    {
-        return; /* part of the range is in use again */
-    }
-    first = max(Start & ~511ULL, (holeStart + 511) & ~511ULL);
-    if (first > End || first + 511 > holeEnd)
-    {
-        return; /* every page table of the range serves others too, and so does every directory */
-    }
     for (ULONG shift = 9; shift <= 27; shift += 9)
     {
-        chain = MipUnlinkTables(Process, Start, End, holeStart, holeEnd, shift, chain);
+        chain = MipUnlinkTables(Process, Start, End, Hole.Start, Hole.End, shift, chain);
     }
     MipFreeChain(Process, chain);
+}
+
+VOID MiFreeUserTables(PEPROCESS Process, ULONG_PTR Start, ULONG_PTR End)
+{
+    MI_HOLE hole;
+
+    if (MiFindVadAndHole(MiSpace(Process), Start, &hole) == NULL) /* else it is in use again */
+    {
+        MiFreeUserTablesIn(Process, Start, End, hole);
+    }
 }
 
 VOID MiFreeAllUserTables(PEPROCESS Process)

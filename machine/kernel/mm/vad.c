@@ -1,132 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * VADs: what a process has reserved. A balanced tree (AVL) by page number, without overlaps; AddressSpaceLock held.
+ * VADs: what a process has reserved; gaps between them; ranges that are secured. AddressSpaceLock held. The tree that
+ * holds them is in vadtree.c.
  */
 #include "mmp.h"
 
 #define MI_VAD_TAG 'daVM'
 
-static LONG MipHeight(PMMVAD Vad)
-{
-    return Vad != NULL ? Vad->Height : 0;
-}
-
-static VOID MipUpdate(PMMVAD Vad)
-{
-    Vad->Height = max(MipHeight(Vad->Left), MipHeight(Vad->Right)) + 1;
-}
-
-static PMMVAD MipRotateRight(PMMVAD Vad)
-{
-    PMMVAD top = Vad->Left;
-
-    Vad->Left = top->Right;
-    top->Right = Vad;
-    MipUpdate(Vad);
-    MipUpdate(top);
-    return top;
-}
-
-static PMMVAD MipRotateLeft(PMMVAD Vad)
-{
-    PMMVAD top = Vad->Right;
-
-    Vad->Right = top->Left;
-    top->Left = Vad;
-    MipUpdate(Vad);
-    MipUpdate(top);
-    return top;
-}
-
-static PMMVAD MipBalance(PMMVAD Vad)
-{
-    LONG lean = MipHeight(Vad->Left) - MipHeight(Vad->Right);
-
-    MipUpdate(Vad);
-    if (lean > 1)
-    {
-        if (MipHeight(Vad->Left->Left) < MipHeight(Vad->Left->Right))
-        {
-            Vad->Left = MipRotateLeft(Vad->Left);
-        }
-        return MipRotateRight(Vad);
-    }
-    if (lean < -1)
-    {
-        if (MipHeight(Vad->Right->Right) < MipHeight(Vad->Right->Left))
-        {
-            Vad->Right = MipRotateRight(Vad->Right);
-        }
-        return MipRotateLeft(Vad);
-    }
-    return Vad;
-}
-
-/* The recursion is as deep as the tree: below 64 levels for any number of VADs that fits into memory. */
-static PMMVAD MipInsert(PMMVAD Root, PMMVAD Vad)
-{
-    if (Root == NULL)
-    {
-        return Vad;
-    }
-    if (Vad->Start < Root->Start)
-    {
-        Root->Left = MipInsert(Root->Left, Vad);
-    }
-    else
-    {
-        Root->Right = MipInsert(Root->Right, Vad);
-    }
-    return MipBalance(Root);
-}
-
-static PMMVAD MipTakeLeftmost(PMMVAD Root, PMMVAD *Leftmost)
-{
-    if (Root->Left == NULL)
-    {
-        *Leftmost = Root;
-        return Root->Right;
-    }
-    Root->Left = MipTakeLeftmost(Root->Left, Leftmost);
-    return MipBalance(Root);
-}
-
-static PMMVAD MipRemove(PMMVAD Root, PMMVAD Vad)
-{
-    PMMVAD next;
-
-    if (Root == Vad)
-    {
-        if (Vad->Right == NULL)
-        {
-            return Vad->Left;
-        }
-        Vad->Right = MipTakeLeftmost(Vad->Right, &next);
-        next->Left = Vad->Left;
-        next->Right = Vad->Right;
-        return MipBalance(next);
-    }
-    if (Vad->Start < Root->Start)
-    {
-        Root->Left = MipRemove(Root->Left, Vad);
-    }
-    else
-    {
-        Root->Right = MipRemove(Root->Right, Vad);
-    }
-    return MipBalance(Root);
-}
-
-static MI_CACHE MipVadCache = {.Size = sizeof(MMVAD), .Tag = MI_VAD_TAG};
-
-VOID MiFreeVad(PMMVAD Vad)
-{
-    MiCacheFree(&MipVadCache, Vad);
-}
+MI_CACHE MiVadCache = {.Size = sizeof(MMVAD), .Tag = MI_VAD_TAG};
 
 PMMVAD MiAllocateVad(MI_VAD_TYPE Type, ULONG_PTR Start, ULONG_PTR Pages, ULONG Protection)
 {
-    PMMVAD vad = MiCacheAllocate(&MipVadCache);
+    PMMVAD vad = MiCacheAllocate(&MiVadCache);
 
     if (vad != NULL)
     {
@@ -138,71 +23,6 @@ PMMVAD MiAllocateVad(MI_VAD_TYPE Type, ULONG_PTR Start, ULONG_PTR Pages, ULONG P
         InitializeListHead(&vad->Secures);
     }
     return vad;
-}
-
-VOID MiInsertVad(MM_ADDRESS_SPACE *Space, PMMVAD Vad)
-{
-    Vad->Left = Vad->Right = NULL;
-    Vad->Height = 1;
-    Space->Vads = MipInsert(Space->Vads, Vad);
-    Space->VirtualSize += (Vad->End - Vad->Start + 1) << PAGE_SHIFT;
-    Space->PeakVirtualSize = max(Space->PeakVirtualSize, Space->VirtualSize);
-}
-
-VOID MiRemoveVad(MM_ADDRESS_SPACE *Space, PMMVAD Vad)
-{
-    Space->Vads = MipRemove(Space->Vads, Vad);
-    Space->LowestFree = min(Space->LowestFree, Vad->Start & ~(ULONG_PTR)(MI_GRANULARITY_PAGES - 1));
-    Space->VirtualSize -= (Vad->End - Vad->Start + 1) << PAGE_SHIFT;
-}
-
-PMMVAD MiFindVad(MM_ADDRESS_SPACE *Space, ULONG_PTR Page)
-{
-    PMMVAD vad = Space->Vads;
-
-    while (vad != NULL && (Page < vad->Start || Page > vad->End))
-    {
-        vad = Page < vad->Start ? vad->Left : vad->Right;
-    }
-    return vad;
-}
-
-PMMVAD MiFindVadFrom(MM_ADDRESS_SPACE *Space, ULONG_PTR Page)
-{
-    PMMVAD best = NULL;
-
-    for (PMMVAD vad = Space->Vads; vad != NULL;)
-    {
-        if (vad->End >= Page)
-        {
-            best = vad;
-            vad = vad->Left;
-        }
-        else
-        {
-            vad = vad->Right;
-        }
-    }
-    return best;
-}
-
-PMMVAD MiFindVadBelow(MM_ADDRESS_SPACE *Space, ULONG_PTR Page)
-{
-    PMMVAD best = NULL;
-
-    for (PMMVAD vad = Space->Vads; vad != NULL;)
-    {
-        if (vad->Start <= Page)
-        {
-            best = vad;
-            vad = vad->Right;
-        }
-        else
-        {
-            vad = vad->Left;
-        }
-    }
-    return best;
 }
 
 BOOLEAN MiIsRangeFree(MM_ADDRESS_SPACE *Space, ULONG_PTR Start, ULONG_PTR End)

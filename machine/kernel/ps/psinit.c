@@ -71,8 +71,7 @@ static VOID PspInitializeKernelSpace(MM_ADDRESS_SPACE *Space)
     RtlZeroMemory(Space, sizeof(*Space));
     ExInitializeFastMutex(&Space->AddressSpaceLock);
     ExInitializeFastMutex(&Space->WorkingSetLock);
-    InitializeListHead(&Space->LockedMdls);
-    KeInitializeSpinLock(&Space->LockedMdlsLock);
+    KeInitializeSpinLock(&Space->LockTrackersLock);
     Space->Dead = TRUE;
 }
 
