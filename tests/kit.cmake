@@ -43,6 +43,7 @@ machine_test(kit.demo.refused STATUS 1 SAYS "name another file"
 # The article's warning: a driver that leaves pages locked stops the machine, and ntrun says so.
 machine_test(misuse.leftlock.none RUN leftlock.sys leftlock.exe none)
 machine_test(misuse.leftlock.exit STATUS 203 SAYS "STOP 0x000000CB.*DRIVER_LEFT_LOCKED_PAGES_IN_PROCESS" RUN leftlock.sys leftlock.exe exit)
+machine_test(misuse.leftlock.crowd STATUS 203 SAYS "who locked them: leftlock.sys, LeftlockProbe," RUN leftlock.sys leftlock.exe crowd)
 machine_test(misuse.leftlock.unload STATUS 203 SAYS "STOP 0x000000CB.*DRIVER_LEFT_LOCKED_PAGES_IN_PROCESS" RUN leftlock.sys leftlock.exe unload)
 machine_test(misuse.leftlock.untracked OPTIONS --option notrack STATUS 203 SAYS "STOP 0x00000076.*PROCESS_HAS_LOCKED_PAGES" RUN leftlock.sys leftlock.exe exit)
 

@@ -28,12 +28,8 @@ DECLSPEC_NOINLINE static NTSTATUS LeftlockProbe(PMDL Mdl)
 }
 
 /* Locks the caller's buffer; the MDL is forgotten here, which is the mistake. */
-static NTSTATUS LeftlockLock(const LEFTLOCK_BUFFER *Buffer)
+static NTSTATUS LeftlockForget(const LEFTLOCK_BUFFER *Buffer)
 {
-    if (Buffer->Length == 0 || Buffer->Length > 0x100000)
-    {
-        return STATUS_INVALID_PARAMETER;
-    }
     PMDL mdl = IoAllocateMdl((PVOID)(ULONG_PTR)Buffer->Address, (ULONG)Buffer->Length, FALSE, FALSE, NULL);
     if (mdl == NULL)
     {
@@ -43,6 +39,59 @@ static NTSTATUS LeftlockLock(const LEFTLOCK_BUFFER *Buffer)
     if (!NT_SUCCESS(status))
     {
         IoFreeMdl(mdl);
+    }
+    return status;
+}
+
+/* One of the locks that are given back; in a routine of its own, so that the two are told apart by who called. */
+DECLSPEC_NOINLINE static PMDL LeftlockPass(const LEFTLOCK_BUFFER *Buffer)
+{
+    PMDL mdl = IoAllocateMdl((PVOID)(ULONG_PTR)Buffer->Address, (ULONG)Buffer->Length, FALSE, FALSE, NULL);
+    if (mdl == NULL)
+    {
+        return NULL;
+    }
+    __try
+    {
+        MmProbeAndLockPages(mdl, UserMode, IoReadAccess);
+    }
+    __except (EXCEPTION_EXECUTE_HANDLER)
+    {
+        IoFreeMdl(mdl);
+        return NULL;
+    }
+    return mdl;
+}
+
+/* The lock that stays, in the midst of others that do not. */
+static NTSTATUS LeftlockLock(const LEFTLOCK_BUFFER *Buffer)
+{
+    PMDL mdls[2 * LEFTLOCK_CROWD];
+    ULONG crowd = (ULONG)Buffer->Crowd;
+    NTSTATUS status = STATUS_SUCCESS;
+
+    if (Buffer->Length == 0 || Buffer->Length > 0x100000 || Buffer->Crowd > LEFTLOCK_CROWD)
+    {
+        return STATUS_INVALID_PARAMETER;
+    }
+    for (ULONG i = 0; i < 2 * crowd + 1; i++)
+    {
+        if (i == crowd)
+        {
+            status = LeftlockForget(Buffer);
+            continue;
+        }
+        mdls[i < crowd ? i : i - 1] = LeftlockPass(Buffer);
+    }
+    for (ULONG i = 0; i < 2 * crowd; i++)
+    {
+        if (mdls[i] == NULL)
+        {
+            status = STATUS_INSUFFICIENT_RESOURCES;
+            continue;
+        }
+        MmUnlockPages(mdls[i]);
+        IoFreeMdl(mdls[i]);
     }
     return status;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * leftlock.exe: has leftlock.sys lock three pages, and then either ends (`exit`) or stops the driver and stays alive
+ * leftlock.exe: has leftlock.sys lock three pages, and then either ends (`exit`; `crowd`: with many
+ * other locks taken and given back around the one that stays) or stops the driver and stays alive
  * (`unload`), or only shows that the driver answers (`none`). Run as: ntrun leftlock.sys leftlock.exe exit
  * With exit or unload the machine must stop with 0x76 or 0xCB; the program's own exit code 0 must not be seen.
  */
@@ -33,9 +34,9 @@ int main(int Count, char **Arguments)
     const char *how = Count == 2 ? Arguments[1] : "";
     LEFTLOCK_BUFFER buffer;
     DWORD got;
-    if (strcmp(how, "exit") != 0 && strcmp(how, "unload") != 0 && strcmp(how, "none") != 0)
+    if (strcmp(how, "exit") != 0 && strcmp(how, "crowd") != 0 && strcmp(how, "unload") != 0 && strcmp(how, "none") != 0)
     {
-        fprintf(stderr, "usage: leftlock exit | unload | none\n");
+        fprintf(stderr, "usage: leftlock exit | crowd | unload | none\n");
         return 2;
     }
     HANDLE device = CreateFileW(L"\\\\.\\Leftlock", GENERIC_READ | GENERIC_WRITE, 0, NULL, OPEN_EXISTING, 0, NULL);
@@ -52,6 +53,7 @@ int main(int Count, char **Arguments)
     }
     buffer.Address = (unsigned long long)(ULONG_PTR)(memory + 100);
     buffer.Length = strcmp(how, "none") == 0 ? 0 : LENGTH - 100;
+    buffer.Crowd = strcmp(how, "crowd") == 0 ? LEFTLOCK_CROWD : 0;
     BOOL done = DeviceIoControl(device, IOCTL_LEFTLOCK_LOCK, &buffer, sizeof(buffer), NULL, 0, &got, NULL);
     if (strcmp(how, "none") == 0)
     {
