@@ -47,6 +47,7 @@
  *   part               file              what it explains
  *   shared memory      ring/layout.h     description, control pages, results
  *   sleeping           ring/wait.h       the wake-up handshake and its fences, end of stream, spinning
+ *   caches             ring/ahead.h      lines fetched ahead; when the peer is looked at again
  *   one producer       ring/producer.h   batches, overwriting the oldest
  *   many producers     ring/many.h       reserving without a lock, committing out of order
  *   the consumer       ring/consumer.h   what is checked
@@ -77,6 +78,7 @@ typedef uintptr_t UINT_PTR;
 #include "ring/atomic.h"
 #include "ring/layout.h"
 #include "ring/wait.h"
+#include "ring/ahead.h"
 #include "ring/producer.h"
 #include "ring/many.h"
 #include "ring/consumer.h"

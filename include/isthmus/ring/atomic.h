@@ -20,11 +20,13 @@
 #if IST_RING_MSVC
 #define IST_RING_INLINE   static __forceinline
 #define IST_RING_COLD     static __declspec(noinline)
+#define IST_RING_APART    static __declspec(noinline) /* like COLD, but once a batch */
 #define IST_RING_LIKELY(x) (x)
 #define IST_RING_LINE(n)  __declspec(align(n))
 #else
 #define IST_RING_INLINE   static inline __attribute__((always_inline, unused))
 #define IST_RING_COLD     static __attribute__((noinline, cold, unused))
+#define IST_RING_APART    static __attribute__((noinline, unused)) /* like COLD, but once a batch */
 #define IST_RING_LIKELY(x) __builtin_expect(!!(x), 1)
 #define IST_RING_LINE(n)  __attribute__((aligned(n)))
 #endif
@@ -257,9 +259,10 @@ IST_RING_INLINE void IstPause(void)
 }
 
 /*
- * A hint that a line will be read soon. With small records the processor's window holds too few lines ahead to hide the
- * way from the other processor's cache; measured, see docs/performance.md. The same for the producer's writes
- * did not help.
+ * Hints that a line will soon be read, or written; see ahead.h. PREFETCHW fetches the line for writing, PREFETCHT0 would
+ * fetch it twice. It is spelled out because gcc gives PREFETCHT0 unless told of the processor; every processor that
+ * runs 64-bit Windows 8.1 or later has it ("Windows 8.1 system requirements", PrefetchW). 32-bit programs may meet
+ * older ones and take what the compiler gives.
  */
 #if IST_RING_MSVC && IST_RING_X86
 #define IstPrefetch(Address) _mm_prefetch((const char *)(Address), _MM_HINT_T0)
@@ -268,12 +271,16 @@ IST_RING_INLINE void IstPause(void)
 #else
 #define IstPrefetch(Address) __builtin_prefetch((Address), 0, 3)
 #endif
-
-/* From here on Value is one that the compiler knows nothing of: equal to another, but not to be replaced by it. */
-#if IST_RING_MSVC
-#define IST_RING_KEEP(Value) (void)(Value)
+#if IST_RING_MSVC && IST_RING_X86_32
+#define IstPrefetchWrite(Address) IstPrefetch(Address)
+#elif IST_RING_MSVC && IST_RING_X86
+#define IstPrefetchWrite(Address) _m_prefetchw((const volatile void *)(Address))
+#elif IST_RING_MSVC
+#define IstPrefetchWrite(Address) __prefetch2((const void *)(Address), 16)
+#elif IST_RING_X86 && !IST_RING_X86_32
+#define IstPrefetchWrite(Address) __asm__ __volatile__("prefetchw %0" : : "m"(*(const UINT8 *)(Address)))
 #else
-#define IST_RING_KEEP(Value) __asm__("" : "+r"(Value))
+#define IstPrefetchWrite(Address) __builtin_prefetch((Address), 1, 3)
 #endif
 
 /* Number of one bits from bit 0 up to the first zero; 64 if there is none. */

@@ -28,7 +28,8 @@ typedef struct ISTHMUS_RING_CONSUMER
     UINT64 Records;   /* as in the counters */
     UINT64 Bytes;
     UINT64 Released;  /* what the peer was told */
-    UINT64 Span;      /* bytes of ring of the record before: a guess for the next */
+    UINT64 Header;    /* a guess: of the record before, checked there */
+    UINT64 Span;      /* bytes of ring that such a record takes */
     UINT64 Oldest;    /* overwrite: the peer's, as last checked */
     UINT64 Capacity;
     UINT32 Flags;
@@ -42,8 +43,14 @@ typedef struct ISTHMUS_RING_RECORD
     UINT32 Length;    /* bytes */
 } ISTHMUS_RING_RECORD;
 
-#define IST_RING_AHEAD        512 /* bytes from here that are fetched into the cache */
-#define IST_RING_LAPPED_TRIES 8   /* overwrite: looks at a producer that laps us, in one call */
+#define IST_RING_LAPPED_TRIES 8 /* overwrite: looks at a producer that laps us, in one call */
+
+/* The next record's header will be this one, which has no flags. */
+IST_RING_INLINE void IstConsumerGuess(ISTHMUS_RING_CONSUMER *Consumer, UINT64 Header)
+{
+    Consumer->Header = Header;
+    Consumer->Span = IstRingSpan((UINT32)Header);
+}
 
 /*
  * Opens the consumer's end of the ring in View. As IsthmusRingProducerOpen; rings with many producers and with one are
@@ -63,7 +70,7 @@ IST_RING_COLD ISTHMUS_RING_RESULT IsthmusRingConsumerOpen(ISTHMUS_RING_CONSUMER 
     Consumer->Next = IstLoad64(Consumer->End.Own.Position) & ~(UINT64)(ISTHMUS_RING_ALIGNMENT - 1);
     Consumer->Released = Consumer->Next;
     Consumer->Published = Consumer->Next;
-    Consumer->Span = 0;
+    IstConsumerGuess(Consumer, IstRingHeader(0, 0));
     Consumer->Oldest = 0;
     Consumer->Capacity = description.DataBytes;
     Consumer->Mask = description.DataBytes - 1;
@@ -71,6 +78,10 @@ IST_RING_COLD ISTHMUS_RING_RESULT IsthmusRingConsumerOpen(ISTHMUS_RING_CONSUMER 
     Consumer->Records = IstLoad64(&Consumer->End.Own.Counters->Records);
     Consumer->Bytes = IstLoad64(&Consumer->End.Own.Counters->Bytes);
     Consumer->Flags = description.Flags;
+    if ((description.Flags & ISTHMUS_RING_OVERWRITE) != 0)
+    {
+        Consumer->Span = ~(UINT64)0; /* so that no record is taken without IstConsumerNext */
+    }
     return IsthmusRingOk;
 }
 
@@ -91,7 +102,7 @@ IST_RING_INLINE ISTHMUS_RING_RESULT IstConsumerBelieve(ISTHMUS_RING_CONSUMER *Co
 }
 
 /* Nothing to read where the last look ended: is there more, or is that all there will ever be? */
-IST_RING_COLD ISTHMUS_RING_RESULT IstConsumerLook(ISTHMUS_RING_CONSUMER *Consumer)
+IST_RING_APART ISTHMUS_RING_RESULT IstConsumerLook(ISTHMUS_RING_CONSUMER *Consumer)
 {
     ISTHMUS_RING_RESULT there;
     ISTHMUS_RING_RESULT result;
@@ -154,6 +165,12 @@ IST_RING_INLINE void IstConsumerTell(ISTHMUS_RING_CONSUMER *Consumer)
     IstStore64(&Consumer->End.Own.Counters->Bytes, Consumer->Bytes);
 }
 
+/* The header of the record at Place, read once and whole. */
+IST_RING_INLINE UINT64 IstConsumerHeader(const UINT8 *Place)
+{
+    return IstLoad64((const volatile UINT64 *)(const void *)Place);
+}
+
 /* Everything Peek's fast path is not made for: nothing there, discarded records, overwriting, nonsense. */
 IST_RING_COLD ISTHMUS_RING_RESULT IstConsumerNext(ISTHMUS_RING_CONSUMER *Consumer, ISTHMUS_RING_RECORD *Record)
 {
@@ -183,8 +200,7 @@ IST_RING_COLD ISTHMUS_RING_RESULT IstConsumerNext(ISTHMUS_RING_CONSUMER *Consume
                 break;
             }
         }
-        header = IstLoad64((const volatile UINT64 *)(const void *)(Consumer->Data +
-                                                                   (UINT_PTR)(Consumer->Next & Consumer->Mask)));
+        header = IstConsumerHeader(Consumer->Data + (UINT_PTR)(Consumer->Next & Consumer->Mask));
         if (overwrite)
         {
             IstFenceAcquire(); /* C3, for the header */
@@ -222,6 +238,22 @@ IST_RING_COLD ISTHMUS_RING_RESULT IstConsumerNext(ISTHMUS_RING_CONSUMER *Consume
     return result;
 }
 
+/* Everything that was published is peeked: is there more? As IstConsumerLook. */
+IST_RING_APART ISTHMUS_RING_RESULT IstConsumerMore(ISTHMUS_RING_CONSUMER *Consumer)
+{
+    const UINT64 before = Consumer->Published;
+    ISTHMUS_RING_RESULT result;
+
+    IstRingWaitBeforeLook(&Consumer->End);
+    result = IstConsumerLook(Consumer);
+    IstRingLooked(&Consumer->End, Consumer->Published - before, Consumer->Capacity);
+    if (result != IsthmusRingOk)
+    {
+        IstConsumerTell(Consumer);
+    }
+    return result;
+}
+
 /*
  * The next record, in place. IsthmusRingEmpty: none now; IsthmusRingEnd: none any more, the producer closed, failed or
  * died; IsthmusRingBroken. Overwrite: the record may be overwritten while you read it: copy it, then see what Release
@@ -229,53 +261,51 @@ IST_RING_COLD ISTHMUS_RING_RESULT IstConsumerNext(ISTHMUS_RING_CONSUMER *Consume
  */
 IST_RING_INLINE ISTHMUS_RING_RESULT IsthmusRingPeek(ISTHMUS_RING_CONSUMER *Consumer, ISTHMUS_RING_RECORD *Record)
 {
+    UINT64 left = Consumer->Published - Consumer->Next;
     const UINT8 *place;
     UINT64 header;
     UINT64 span;
-    UINT64 guess;
 
-    if (Consumer->Next == Consumer->Published)
+    if (!IST_RING_LIKELY(left >= Consumer->Span))
     {
-        UINT64 published = IstLoadAcquire64(Consumer->End.Peer.Position); /* acquire: as in IstConsumerLook */
-
-        if (published == Consumer->Next)
+        if (left == 0)
+        {
+            ISTHMUS_RING_RESULT result = IstConsumerMore(Consumer);
+            if (result != IsthmusRingOk)
+            {
+                return result;
+            }
+            left = Consumer->Published - Consumer->Next;
+        }
+        if ((Consumer->Flags & ISTHMUS_RING_OVERWRITE) != 0)
         {
             return IstConsumerNext(Consumer, Record);
         }
-        if (Consumer->End.Error != IsthmusRingErrorNone || IstConsumerBelieve(Consumer, published) != IsthmusRingOk)
+        if (left < Consumer->Span)
         {
-            return IsthmusRingBroken;
+            IstConsumerGuess(Consumer, IstRingHeader(0, 0)); /* the least there can be */
         }
     }
-    place = Consumer->Data + (UINT_PTR)(Consumer->Next & Consumer->Mask);
-    header = IstLoad64((const volatile UINT64 *)(const void *)place);
-    span = IstRingSpan((UINT32)header);
-    if (!IST_RING_LIKELY(header >> 32 == 0 && span <= Consumer->Published - Consumer->Next &&
-                         (Consumer->Flags & ISTHMUS_RING_OVERWRITE) == 0))
-    {
-        return IstConsumerNext(Consumer, Record); /* reads the header anew, and judges it alone */
-    }
-    if (Consumer->Published - Consumer->Next > IST_RING_AHEAD)
-    {
-        IstPrefetch(place + IST_RING_AHEAD); /* within what is published: behind that the producer is writing */
-    }
-    Record->Data = place + ISTHMUS_RING_HEADER_BYTES;
-    Record->Length = (UINT32)header;
     /*
      * Where the next record starts depends on this one's header, and that chain of loads is what small records cost.
-     * Most are as long as the one before: then the guess, which the processor checks on the side, starts the next.
+     * Most are as the one before: then the guess, which the processor checks on the side, starts the next.
      */
-    guess = Consumer->Span;
-    if (IST_RING_LIKELY(guess == span))
+    place = Consumer->Data + (UINT_PTR)(Consumer->Next & Consumer->Mask);
+    header = IstConsumerHeader(place);
+    span = Consumer->Span;
+    if (!IST_RING_LIKELY(header == Consumer->Header))
     {
-        IST_RING_KEEP(guess);
+        span = IstRingSpan((UINT32)header);
+        if (header >> 32 != 0 || span > left)
+        {
+            return IstConsumerNext(Consumer, Record); /* reads the header anew, and judges it alone */
+        }
+        IstConsumerGuess(Consumer, header);
     }
-    else
-    {
-        Consumer->Span = span;
-        guess = span;
-    }
-    Consumer->Next += guess;
+    IstRingFetchAhead(place, span, left, IST_RING_READ_AHEAD, 0);
+    Record->Data = place + ISTHMUS_RING_HEADER_BYTES;
+    Record->Length = (UINT32)header;
+    Consumer->Next += span;
     Consumer->Records++;
     Consumer->Bytes += (UINT32)header;
     return IsthmusRingOk;

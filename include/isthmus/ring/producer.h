@@ -79,7 +79,7 @@ IST_RING_COLD ISTHMUS_RING_RESULT IsthmusRingProducerOpen(ISTHMUS_RING_PRODUCER 
 }
 
 /* Reads the peer's position, once, and believes it if it went forward and not past what was published. */
-IST_RING_COLD ISTHMUS_RING_RESULT IstProducerLook(ISTHMUS_RING_PRODUCER *Producer)
+IST_RING_APART ISTHMUS_RING_RESULT IstProducerLook(ISTHMUS_RING_PRODUCER *Producer)
 {
     /* Acquire: the consumer's last reads of the space come before our writes into it. */
     UINT64 consumed = IstLoadAcquire64(Producer->End.Peer.Position);
@@ -152,8 +152,9 @@ IST_RING_INLINE void IstProducerTell(ISTHMUS_RING_PRODUCER *Producer)
 }
 
 /* The limit is reached: look at the peer, make room or say why there is none. */
-IST_RING_COLD ISTHMUS_RING_RESULT IstProducerMakeRoom(ISTHMUS_RING_PRODUCER *Producer, UINT64 Span)
+IST_RING_APART ISTHMUS_RING_RESULT IstProducerMakeRoom(ISTHMUS_RING_PRODUCER *Producer, UINT64 Span)
 {
+    const UINT64 before = Producer->Consumed;
     ISTHMUS_RING_RESULT result;
 
     IstProducerTell(Producer);
@@ -165,6 +166,10 @@ IST_RING_COLD ISTHMUS_RING_RESULT IstProducerMakeRoom(ISTHMUS_RING_PRODUCER *Pro
     {
         return IsthmusRingTooLarge;
     }
+    if ((Producer->Flags & ISTHMUS_RING_OVERWRITE) == 0)
+    {
+        IstRingWaitBeforeLook(&Producer->End);
+    }
     result = IstProducerLook(Producer);
     if (result != IsthmusRingOk)
     {
@@ -175,6 +180,7 @@ IST_RING_COLD ISTHMUS_RING_RESULT IstProducerMakeRoom(ISTHMUS_RING_PRODUCER *Pro
     {
         return IstProducerOverwrite(Producer, Span);
     }
+    IstRingLooked(&Producer->End, Producer->Consumed - before, Producer->Capacity);
     Producer->Limit = Producer->Consumed + Producer->Capacity;
     if (Span <= Producer->Limit - Producer->Next)
     {
@@ -202,6 +208,7 @@ IST_RING_COLD ISTHMUS_RING_RESULT IstProducerMakeRoom(ISTHMUS_RING_PRODUCER *Pro
 IST_RING_INLINE ISTHMUS_RING_RESULT IsthmusRingReserve(ISTHMUS_RING_PRODUCER *Producer, UINT32 Length, void **Data)
 {
     UINT64 span = IstRingSpan(Length);
+    UINT8 *place;
 
     if (!IST_RING_LIKELY(span <= Producer->Limit - Producer->Next))
     {
@@ -212,8 +219,10 @@ IST_RING_INLINE ISTHMUS_RING_RESULT IsthmusRingReserve(ISTHMUS_RING_PRODUCER *Pr
             return result;
         }
     }
+    place = Producer->Data + (UINT_PTR)(Producer->Next & Producer->Mask);
+    IstRingFetchAhead(place, span, Producer->Limit - Producer->Next, IST_RING_WRITE_AHEAD, 1);
     Producer->Reserved = Producer->Next + span;
-    *Data = Producer->Data + (UINT_PTR)(Producer->Next & Producer->Mask) + ISTHMUS_RING_HEADER_BYTES;
+    *Data = place + ISTHMUS_RING_HEADER_BYTES;
     return IsthmusRingOk;
 }
 

@@ -39,6 +39,7 @@ typedef struct IST_RING_END
     UINT64 Stalls;
     volatile UINT32 PeerState;  /* what the caller knows of the peer, whatever the peer's page says; 0 nothing */
     volatile UINT32 Error;      /* ISTHMUS_RING_ERROR, sticky */
+    UINT32 Patience;            /* pauses before the next look at the peer's position; see ahead.h */
 } IST_RING_END;
 
 /* The endpoint starts where its side's page says: a page that only this side can write. */
@@ -53,6 +54,7 @@ IST_RING_INLINE void IstRingEndStart(IST_RING_END *End, void *OwnPage, void *Pee
     End->Stalls = IstLoad64(&End->Own.Counters->Stalls);
     End->PeerState = ISTHMUS_RING_OPEN;
     End->Error = IsthmusRingErrorNone;
+    End->Patience = 0;
     IstStoreRelease32(&End->Own.Status->State, ISTHMUS_RING_OPEN);
 }
 

@@ -235,7 +235,7 @@ static void StepConsumer(WORLD *World, INPUT *Input)
             Touch(World, record.Data, record.Length, 0);
         }
     }
-    CHECK(consumer->Next >= next && consumer->Released <= consumer->Next);
+    CHECK(consumer->Next >= next && consumer->Released <= consumer->Next && consumer->Next <= consumer->Published);
     CHECK(!World->ConsumerBroken || result == IsthmusRingBroken || result == IsthmusRingOk);
     World->ConsumerBroken |= result == IsthmusRingBroken;
     CHECK(World->ConsumerBroken == (IsthmusRingError(&consumer->End) != IsthmusRingErrorNone));

@@ -288,6 +288,7 @@ static void TestHostileHeader(void **State)
         {9, IsthmusRingErrorLength},          {0xFFFFFFFF, IsthmusRingErrorLength},
         {0xFFFFFFF8, IsthmusRingErrorLength}, {8 | 2ull << 32, IsthmusRingErrorFlags},
         {8 | 1ull << 63, IsthmusRingErrorFlags}, {16 | 1ull << 32, IsthmusRingErrorLength},
+        {~0ull, IsthmusRingErrorLength},
     };
 
     (void)State;
@@ -302,6 +303,105 @@ static void TestHostileHeader(void **State)
         assert_int_equal(IsthmusRingError(&ring->Consumer.End), cases[i].Error);
         RingFixtureDelete(ring);
     }
+}
+
+/*
+ * A consumer guesses that a record is like the one before. Whatever that one was, a record that does not end within
+ * what was published is no record, and neither is a header that no producer writes.
+ */
+static void TestHostileGuess(void **State)
+{
+    static const struct
+    {
+        UINT64 Header;
+        UINT64 Published; /* bytes behind the good record */
+        ISTHMUS_RING_ERROR Error;
+    } cases[] = {
+        {8, 8, IsthmusRingErrorLength},         {~0ull, 8, IsthmusRingErrorLength},
+        {~0ull, 16, IsthmusRingErrorLength},    {8 | 2ull << 32, 16, IsthmusRingErrorFlags},
+        {1, 8, IsthmusRingErrorLength},         {0xFFFFFFFF, 4096, IsthmusRingErrorLength},
+        {4096 - 7, 4096, IsthmusRingErrorLength},
+    };
+
+    (void)State;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+    {
+        RING_FIXTURE *ring = RingFixtureCreate(SMALL, 0, 0);
+
+        Put(ring, "12345678");
+        IsthmusRingPublish(&ring->Producer);
+        ExpectRecord(ring, "12345678");
+        IsthmusRingRelease(&ring->Consumer);
+        memcpy((UINT8 *)ring->Hostile.View.Data + 16, &cases[i].Header, 8);
+        *RingFixtureProducerPage(ring).Position = 16 + cases[i].Published;
+        ExpectPeek(ring, IsthmusRingBroken);
+        assert_int_equal(IsthmusRingError(&ring->Consumer.End), cases[i].Error);
+        RingFixtureDelete(ring);
+    }
+}
+
+/* Records of all sizes, one look each: the guess is wrong every time, too long and too short. */
+static void TestGuessesWrong(void **State)
+{
+    static const char text[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+    RING_FIXTURE *ring = RingFixtureCreate(SMALL, 0, 0);
+
+    (void)State;
+    for (size_t i = 0; i < 500; i++)
+    {
+        const char *record = text + i * 7 % sizeof(text);
+
+        Put(ring, record);
+        IsthmusRingPublish(&ring->Producer);
+        ExpectRecord(ring, record);
+        ExpectPeek(ring, IsthmusRingEmpty);
+        IsthmusRingRelease(&ring->Consumer);
+    }
+    assert_int_equal(ring->Consumer.Records, 500);
+    RingFixtureDelete(ring);
+}
+
+/* Looks that bring little are made more slowly; one that brings much, or nothing, ends that. Overwriting never waits. */
+static void TestPatience(void **State)
+{
+    RING_FIXTURE *ring = RingFixtureCreate(SMALL, 0, 0);
+    int wake;
+
+    (void)State;
+    for (UINT32 pauses = 1; pauses <= 2 * IST_RING_PATIENCE; pauses *= 2)
+    {
+        Put(ring, "little");
+        IsthmusRingPublish(&ring->Producer);
+        ExpectRecord(ring, "little");
+        IsthmusRingRelease(&ring->Consumer);
+        assert_int_equal(ring->Consumer.End.Patience, pauses <= IST_RING_PATIENCE ? pauses : IST_RING_PATIENCE);
+    }
+    ExpectPeek(ring, IsthmusRingEmpty);
+    assert_int_equal(ring->Consumer.End.Patience, 0);
+    Fill(ring);
+    ExpectRecord(ring, "12345678");
+    assert_int_equal(ring->Consumer.End.Patience, 0);
+    for (UINT32 pauses = 1; pauses <= IST_RING_PATIENCE; pauses *= 2)
+    {
+        IsthmusRingRelease(&ring->Consumer);
+        Put(ring, "12345678"); /* there is room for this one only */
+        IsthmusRingPublish(&ring->Producer);
+        assert_int_equal(ring->Producer.End.Patience, pauses);
+        ExpectRecord(ring, "12345678");
+    }
+    assert_int_equal(Fill(ring), 0);
+    assert_int_equal(ring->Producer.End.Patience, 0);
+    RingFixtureDelete(ring);
+
+    ring = RingFixtureCreate(SMALL, ISTHMUS_RING_OVERWRITE, 0);
+    for (int i = 0; i < 1000; i++)
+    {
+        assert_int_equal(IsthmusRingWrite(&ring->Producer, "12345678", 8, &wake), IsthmusRingOk);
+        ExpectRecord(ring, "12345678");
+        IsthmusRingRelease(&ring->Consumer);
+        assert_int_equal(ring->Producer.End.Patience, 0);
+    }
+    RingFixtureDelete(ring);
 }
 
 static void TestHostileState(void **State)
@@ -523,6 +623,9 @@ int main(void)
         cmocka_unit_test(TestHostileConsumerPosition),
         cmocka_unit_test(TestHostileProducerPosition),
         cmocka_unit_test(TestHostileHeader),
+        cmocka_unit_test(TestHostileGuess),
+        cmocka_unit_test(TestGuessesWrong),
+        cmocka_unit_test(TestPatience),
         cmocka_unit_test(TestHostileState),
         cmocka_unit_test(TestProtection),
         cmocka_unit_test(TestEndOfStream),
