@@ -48,15 +48,10 @@ static NTSTATUS IstChannelTakeEvent(UINT64 Handle, KPROCESSOR_MODE Mode, PKEVENT
                                      (PVOID *)Event, NULL);
 }
 
-/*
- * Allocates the structure, on a cache line, with room behind it for what many producers want: 1/64 of the capacity, which
- * the charge for the capacity bounds as well.
- */
+/* Allocates the structure, on a cache line. */
 static PISTHMUS_CHANNEL IstChannelAllocate(const ISTHMUS_CHANNEL_CREATE *Query)
 {
-    SIZE_T ready =
-        Query->Flags & ISTHMUS_CHANNEL_MANY ? (SIZE_T)ISTHMUS_RING_MANY_READY_BYTES(Query->Capacity) : 0;
-    PVOID block = IstAllocate(sizeof(ISTHMUS_CHANNEL) + ready + ISTHMUS_RING_LINE);
+    PVOID block = IstAllocate(sizeof(ISTHMUS_CHANNEL) + ISTHMUS_RING_LINE);
     if (block == NULL)
     {
         return NULL;
@@ -244,6 +239,15 @@ NTSTATUS IstChannelStart(_Inout_ PISTHMUS_REGION Region)
         return status;
     }
     RtlCopyMemory(segments[0].Kernel, &description, sizeof(description));
+    if (channel->Flags & ISTHMUS_CHANNEL_MANY)
+    {
+        /* Nonpaged pool, 1/64 of the capacity; the charge for the capacity, which has been made, bounds it. */
+        channel->Ready = IstAllocate((SIZE_T)ISTHMUS_RING_MANY_READY_BYTES(description.DataBytes));
+        if (channel->Ready == NULL)
+        {
+            return STATUS_INSUFFICIENT_RESOURCES;
+        }
+    }
 
     ISTHMUS_RING_VIEW ring = {segments[0].Kernel, segments[1].Kernel, segments[2].Kernel, segments[3].Kernel};
     if (channel->Direction == ISTHMUS_CHANNEL_TO_DRIVER)
@@ -286,6 +290,7 @@ VOID IstChannelFree(_In_ PISTHMUS_CHANNEL Channel)
 {
     if (Channel != NULL)
     {
+        IstFree(Channel->Ready);
         IstFree(Channel->Block);
     }
 }

@@ -19,7 +19,7 @@ typedef struct _ISTHMUS_CHANNEL
     KEVENT Ending;     /* set when the region drains */
     UINT32 Direction;
     UINT32 Flags;
-    UINT64 Ready[1];   /* many producers: ISTHMUS_RING_MANY_READY_BYTES */
+    UINT64 *Ready;     /* many producers: ISTHMUS_RING_MANY_READY_BYTES; else NULL */
 } ISTHMUS_CHANNEL;
 
 /* The part that all ends have. */
