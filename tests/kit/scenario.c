@@ -6,6 +6,7 @@
  *     scenario walk      every step once; exit code: how many failed
  *     scenario threads   two threads share, allocate, map and release on one session at the same time
  *     scenario ends      one thread works in the driver while the other ends the process; exit code 57
+ *     scenario stream    a channel of each kind, from making to end of stream; exit code as `walk`
  *     scenario crowd     two threads work, and a child process opens, maps and is killed; exit code as `walk`
  */
 #include <isthmus/isthmus.h>
@@ -148,6 +149,94 @@ static void Walk(void)
     Step(IsthmusClose(isthmus), "close");
 }
 
+/* ---- Channels ------------------------------------------------------------------------------------------------- */
+
+/* Reads until the driver has closed its end. FALSE: something else ended it. */
+static BOOL ReadAll(HISTHMUSCHANNEL Channel, UINT64 *Records)
+{
+    for (;;)
+    {
+        const void *data;
+        DWORD length;
+        while (IsthmusChannelPeek(Channel, &data, &length))
+        {
+            ++*Records;
+        }
+        DWORD error = GetLastError();
+        IsthmusChannelFlush(Channel);
+        if (error == ERROR_HANDLE_EOF)
+        {
+            return TRUE;
+        }
+        if (error != ERROR_NO_MORE_ITEMS || (!IsthmusChannelWait(Channel, 5000) && GetLastError() != ERROR_HANDLE_EOF))
+        {
+            return FALSE;
+        }
+    }
+}
+
+/* More than fits at once, so that both sides find it full and empty, and sleep. */
+static void FromDriver(HISTHMUS Isthmus, DWORD Flags, DWORD Producers)
+{
+    UINT64 records = 0;
+    HISTHMUSCHANNEL channel = IsthmusChannelOpen(Isthmus, ISTHMUS_CHANNEL_TO_PROGRAM, PAGE, Flags);
+    if (!Step(channel != NULL, "open a channel to the program"))
+    {
+        return;
+    }
+    if (Step(IsthmusChannelSource(channel, 40, Producers, 16, 400, FALSE), "source"))
+    {
+        if (Step(ReadAll(channel, &records), "read all") && records != 40 * Producers)
+        {
+            printf("%llu of %lu records\n", (unsigned long long)records, (unsigned long)(40 * Producers));
+            exit(100);
+        }
+        Step(IsthmusChannelFinish(channel, 0), "finish reading");
+    }
+    Step(IsthmusChannelClose(channel), "close the channel to the program");
+}
+
+static void ToDriver(HISTHMUS Isthmus)
+{
+    ISTHMUS_CHANNEL_STATE state;
+    HISTHMUSCHANNEL channel = IsthmusChannelOpen(Isthmus, ISTHMUS_CHANNEL_TO_DRIVER, PAGE, 0);
+    if (!Step(channel != NULL, "open a channel to the driver"))
+    {
+        return;
+    }
+    for (DWORD sent = 0; sent < 40;)
+    {
+        if (IsthmusChannelSend(channel, Buffer, sent * 10))
+        {
+            sent++;
+        }
+        else if (!Step(GetLastError() == ERROR_PIPE_BUSY && IsthmusChannelWait(channel, 5000), "wait for room"))
+        {
+            break;
+        }
+    }
+    if (Step(IsthmusChannelFinish(channel, 5000), "finish sending") &&
+        Step(IsthmusChannelQuery(channel, &state), "query") && state.Records != 40)
+    {
+        printf("the driver took %llu of 40 records\n", (unsigned long long)state.Records);
+        exit(100);
+    }
+    Step(IsthmusChannelClose(channel), "close the channel to the driver");
+}
+
+static void Streams(void)
+{
+    HISTHMUS isthmus = IsthmusOpen(0);
+    if (!Step(isthmus != NULL, "open"))
+    {
+        return;
+    }
+    FromDriver(isthmus, 0, 1);
+    FromDriver(isthmus, ISTHMUS_CHANNEL_MANY, 3);
+    ToDriver(isthmus);
+    Step(IsthmusClose(isthmus), "close");
+}
+
 /* ---- Two threads ---------------------------------------------------------------------------------------------- */
 
 static DWORD WINAPI Share(LPVOID Context)
@@ -278,6 +367,10 @@ int main(int Count, char **Arguments)
     {
         Walk();
     }
+    else if (strcmp(mode, "stream") == 0)
+    {
+        Streams();
+    }
     else if (strcmp(mode, "threads") == 0)
     {
         Threads();
@@ -296,7 +389,7 @@ int main(int Count, char **Arguments)
     }
     else
     {
-        fprintf(stderr, "scenario: name one of walk, threads, ends, crowd\n");
+        fprintf(stderr, "scenario: name one of walk, stream, threads, ends, crowd\n");
         return 101;
     }
     return Failures > 99 ? 99 : (int)Failures;
