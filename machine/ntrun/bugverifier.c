@@ -68,7 +68,7 @@ const BUG_WORDS BugVerifierWords[] = {
      {"k:rule", "n:bytes of paged pool", "n:bytes of nonpaged pool", "n:blocks not freed"},
      "DriverUnload waits for the driver's threads, work items and DPCs before it returns."},
     {0xC4, 0x62, "A driver has unloaded without freeing its pool.",
-     {"k:rule", "p:name of the driver", NULL, "n:blocks not freed"},
+     {"k:rule", "x:address of the name of the driver", "x:address of the loader's entry for it", "n:blocks not freed"},
      "DriverUnload frees what DriverEntry and the dispatch routines allocated; --ledger shows who allocated it."},
     /* IRQL, locks, waits */
     {0xC4, 0x30, "KeRaiseIrql was asked for a lower IRQL than the present one, or for none.",
