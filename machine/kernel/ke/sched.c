@@ -134,15 +134,11 @@ static PKPRCB KiFindVictim(PKTHREAD Thread, KAFFINITY Allowed)
 {
     PKPRCB victim = NULL;
 
-    for (ULONG i = 0; i < KI_MAXIMUM_PROCESSORS; i++)
+    for (; Allowed != 0; Allowed &= Allowed - 1)
     {
-        PKPRCB prcb;
+        ULONG i = (ULONG)__builtin_ctzll(Allowed);
+        PKPRCB prcb = &KiProcessors[i]->Prcb;
 
-        if (!(Allowed & ((KAFFINITY)1 << i)))
-        {
-            continue;
-        }
-        prcb = &KiProcessors[i]->Prcb;
         if (victim == NULL || prcb->RunningPriority < victim->RunningPriority ||
             (prcb->RunningPriority == victim->RunningPriority && i == Thread->NextProcessor))
         {
