@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Several threads of one process at once: one locks, maps, writes and unlocks, one reads through locks of its own, one
- * takes pages away, protects and gives them back, one maps pages at wanted addresses. Whatever the order, a lock either
- * succeeds or raises, a locked page is nobody else's, and nothing stays behind.
+ * takes pages away, protects and gives them back, one maps pages at wanted addresses, two map pages of their own into the
+ * kernel. Whatever the order, a lock either succeeds or raises, a locked page is nobody else's, no two views have an
+ * address in common, and nothing stays behind.
  */
 #include "mdllib.h"
 
@@ -144,10 +145,42 @@ static VOID NTAPI Map(PVOID Context)
     PsTerminateSystemThread(STATUS_SUCCESS);
 }
 
+/* Kernel views of all sizes, from one page to more than a word of the address bitmap has bits. */
+static VOID NTAPI MapSystem(PVOID Context)
+{
+    RACE *race = Context;
+    UCHAR stamp = (UCHAR)race->Seed;
+
+    for (ULONG i = 0; i < ROUNDS; i++)
+    {
+        SIZE_T bytes = (SIZE_T)(1 + KtRandom(&race->Seed) % (i % 4 == 0 ? 80 : 3)) * PAGE_SIZE;
+        PMDL mdl = KtAllocateBetween(0, MAXLONGLONG, 0, bytes, MM_ALLOCATE_FULLY_REQUIRED);
+        PUCHAR system;
+
+        race->Wrong += mdl == NULL;
+        if (mdl == NULL)
+        {
+            continue;
+        }
+        system = MmMapLockedPagesSpecifyCache(mdl, KernelMode, MmCached, NULL, FALSE, NormalPagePriority);
+        race->Wrong += system == NULL;
+        if (system != NULL)
+        {
+            RtlFillMemory(system, bytes, stamp);
+            YieldProcessor();
+            race->Wrong += !KtAllBytes(system, bytes, stamp); /* whose addresses are these besides? */
+            MmUnmapLockedPages(system, mdl);
+            race->Locked++;
+        }
+        KtFreePages(mdl);
+    }
+    PsTerminateSystemThread(STATUS_SUCCESS);
+}
+
 VOID KtGroup_mdl_race(KTEST_RUN *Run)
 {
-    static const PKSTART_ROUTINE routines[] = {Write, Read, Change, Map, Read};
-    static const PCSTR names[] = {"write", "read", "change", "map", "read"};
+    static const PKSTART_ROUTINE routines[] = {Write, Read, Change, Map, Read, MapSystem, MapSystem};
+    static const PCSTR names[] = {"write", "read", "change", "map", "read", "map system", "map system"};
     PUCHAR base = KtUserAllocate(Run, PAGES * PAGE_SIZE, PAGE_READWRITE);
     RACE races[RTL_NUMBER_OF(routines)] = {0};
     PETHREAD threads[RTL_NUMBER_OF(routines)];
@@ -158,8 +191,8 @@ VOID KtGroup_mdl_race(KTEST_RUN *Run)
         return;
     }
     KT_COVERS("MmProbeAndLockPages, MmProbeAndLockProcessPages, MmUnlockPages, MmMapLockedPagesSpecifyCache", "locks, "
-              "views, decommits, protections and pages of five threads at once: every lock succeeds or raises "
-              "STATUS_ACCESS_VIOLATION, a locked page is nobody else's, a view shows zeroed pages", "DDI");
+              "views, decommits, protections and pages of seven threads at once: every lock succeeds or raises "
+              "STATUS_ACCESS_VIOLATION, a locked page is nobody else's, a view shows zeroed pages or what was written", "DDI");
     for (ULONG i = 0; i < RTL_NUMBER_OF(routines); i++)
     {
         races[i].Process = PsGetCurrentProcess();
