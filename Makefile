@@ -41,6 +41,7 @@ bench-rings: ## of these: rings between two threads of this machine
 	@cmake/quiet cmake --build build/bench
 	@mkdir -p out/bench
 	@build/bench/ring_bench --out out/bench $(BENCH)
+	@bench/native/tables out/bench/ring.json > out/bench/ring.md
 	@gnuplot -e "folder='out/bench'" bench/ring.gp
 
 bench-machine: build ## of these: requests, MDLs, views and channels on the machine, in exact instructions

@@ -4,7 +4,8 @@
  * all of them in turn, several rounds, and report.cpp writes what came out.
  *
  * A contestant carries records of Size bytes from the producer's buffer to the consumer's. Both copies count: one in,
- * one out. All have the same memory for XX */
+ * one out. All have RingBytes of memory for records.
+ */
 #ifndef ISTHMUS_BENCH_H
 #define ISTHMUS_BENCH_H
 
@@ -142,7 +143,7 @@ inline void CheckSum(uint64_t Sum, uint64_t Records, const char *Name)
 
 /*
  * A Ring<Size> has: Name, Way; Push(source) and Pop(target): false if full or empty; PushMany(source, n) and
- * PopMany(target, n): how many of n; Done(): what a consumer has to do when it has found nothing (nothing, mostly).
+ * PopMany(target, n): how many of n.
  */
 template <class Ring, size_t Size> double RunSingle(unsigned Pauses)
 {
