@@ -41,16 +41,37 @@ typedef struct _CM_NODE
     UNICODE_STRING Name;           /* buffer behind the node */
 } CM_NODE;
 
+typedef struct _CMP_OBJECT_CONTEXT CMP_OBJECT_CONTEXT;
+
 typedef struct _CM_KEY
 {
     CM_NODE *Node;
+    CMP_OBJECT_CONTEXT *Contexts;  /* of registry callbacks */
+    PUNICODE_STRING Name;          /* made when a callback asks for it, to live as long as the object */
 } CM_KEY;
 
 /* What NtCreateKey hands through the object manager to the parse routine. */
 typedef struct _CM_CREATE
 {
     ULONG Disposition;             /* out: REG_CREATED_NEW_KEY or REG_OPENED_EXISTING_KEY */
+    ULONG Options;
 } CM_CREATE;
+
+/* One operation that registry callbacks are told of (callback.c): before it, and those that agreed after it. */
+typedef struct _CMP_NOTIFICATION
+{
+    PVOID Information;             /* the REG_..._INFORMATION */
+    PVOID *CallContext;            /* its fields */
+    PVOID *ObjectContext;
+    CM_KEY *Key;                   /* whose object context that is */
+    LIST_ENTRY Calls;
+} CMP_NOTIFICATION;
+
+#define CMP_NOTIFICATION_FOR(Info, KeyObject) \
+    { \
+        .Information = &(Info), .CallContext = &(Info).CallContext, .ObjectContext = &(Info).ObjectContext, \
+        .Key = (KeyObject) \
+    }
 
 /* Missing in the driver-kit headers: the answer to class KeyNameInformation. */
 typedef struct _CM_NAME_INFORMATION
@@ -80,6 +101,18 @@ VOID CmpRemoveValue(CM_NODE *Node, CM_VALUE *Value);
 NTSTATUS CmpParse(PVOID ParseObject, POBJECT_TYPE Type, PACCESS_STATE AccessState, KPROCESSOR_MODE Mode, ULONG Attributes,
                   PUNICODE_STRING CompleteName, PUNICODE_STRING RemainingName, PVOID ParseContext, PVOID *Object);
 NTSTATUS CmpQueryKeyName(PVOID Object, PUNICODE_STRING Name, PULONG Needed);
+
+VOID CmpInitializeCallbacks(VOID);
+/**
+ * Tells the callbacks what is about to happen. In every case to be followed by CmpNotifyAfter. No lock held.
+ *
+ * @return STATUS_SUCCESS: do it; anything else: don't, and pass it on to CmpNotifyAfter
+ */
+NTSTATUS CmpNotifyBefore(CMP_NOTIFICATION *Notification, REG_NOTIFY_CLASS Class);
+/** Tells those that agreed what has happened. Returns the status that the caller of the service gets. */
+NTSTATUS CmpNotifyAfter(CMP_NOTIFICATION *Notification, REG_NOTIFY_CLASS Class, PVOID Object, NTSTATUS Status);
+/** The last reference to a key object goes: callbacks give up their contexts. */
+VOID CmpCleanUpKeyContexts(CM_KEY *Key);
 
 /** Makes a key object for a node, with one reference. CmpLock held. */
 NTSTATUS CmpMakeKeyObject(CM_NODE *Node, CM_KEY **Key);

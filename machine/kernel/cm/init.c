@@ -9,11 +9,33 @@ static VOID CmpDeleteKeyObject(PVOID Object)
 {
     CM_KEY *key = Object;
 
+    CmpCleanUpKeyContexts(key);
+    if (key->Name != NULL)
+    {
+        ExFreePoolWithTag(key->Name, CM_TAG);
+    }
     if (key->Node != NULL)
     {
         CmpLockExclusive();
         CmpDereferenceNode(key->Node);
         CmpUnlock();
+    }
+}
+
+static VOID CmpCloseKeyObject(PEPROCESS Process, PVOID Object, ACCESS_MASK Granted, ULONG ProcessHandleCount,
+                              ULONG SystemHandleCount)
+{
+    REG_KEY_HANDLE_CLOSE_INFORMATION information = {.Object = Object};
+    CMP_NOTIFICATION notification = CMP_NOTIFICATION_FOR(information, Object);
+    NTSTATUS status;
+
+    UNREFERENCED_PARAMETER(Process);
+    UNREFERENCED_PARAMETER(Granted);
+    UNREFERENCED_PARAMETER(ProcessHandleCount);
+    if (SystemHandleCount == 1) /* the last one */
+    {
+        status = CmpNotifyBefore(&notification, RegNtPreKeyHandleClose);
+        CmpNotifyAfter(&notification, RegNtPostKeyHandleClose, Object, status); /* a close cannot be refused */
     }
 }
 
@@ -54,9 +76,13 @@ static VOID CmpCreatePath(PCWSTR Path)
 VOID CmInitialize(VOID)
 {
     static const OB_TYPE_DEFINITION definition = {
-        .Name = L"Key", .BodySize = sizeof(CM_KEY), .PoolType = PagedPool, .ValidAccess = KEY_ALL_ACCESS,
+        .Name = L"Key",
+        .BodySize = sizeof(CM_KEY),
+        .PoolType = PagedPool,
+        .ValidAccess = KEY_ALL_ACCESS,
         .Mapping = {KEY_READ, KEY_WRITE, KEY_EXECUTE, KEY_ALL_ACCESS},
-        .Methods = {.Delete = CmpDeleteKeyObject, .Parse = CmpParse, .QueryName = CmpQueryKeyName}};
+        .Methods = {
+            .Close = CmpCloseKeyObject, .Delete = CmpDeleteKeyObject, .Parse = CmpParse, .QueryName = CmpQueryKeyName}};
     static const PCWSTR paths[] = {
         L"Machine\\System\\CurrentControlSet\\Services",
         L"Machine\\System\\CurrentControlSet\\Control",
@@ -69,6 +95,7 @@ VOID CmInitialize(VOID)
     CM_KEY *root;
     HANDLE handle;
 
+    CmpInitializeCallbacks();
     CmpMust(ExInitializeResourceLite(&CmpLock), 2);
     CmpMust(ObCreateType(&definition, &CmKeyObjectType), 3);
     CmpMust(CmpCreateChild(NULL, &rootName, &CmpRoot), 4);

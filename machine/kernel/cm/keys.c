@@ -39,7 +39,7 @@ static NTSTATUS CmpReturnHandle(PHANDLE Target, HANDLE Handle, PULONG Dispositio
 NTSTATUS NTAPI NtCreateKey(PHANDLE KeyHandle, ACCESS_MASK DesiredAccess, POBJECT_ATTRIBUTES ObjectAttributes, ULONG TitleIndex,
                            PUNICODE_STRING Class, ULONG CreateOptions, PULONG Disposition)
 {
-    CM_CREATE create = {0};
+    CM_CREATE create = {.Options = CreateOptions};
     HANDLE handle;
     NTSTATUS status;
 
@@ -68,9 +68,17 @@ NTSTATUS NTAPI NtDeleteKey(HANDLE KeyHandle)
 
     if (NT_SUCCESS(status))
     {
-        CmpLockExclusive();
-        status = CmpRemoveNode(key->Node);
-        CmpUnlock();
+        REG_DELETE_KEY_INFORMATION information = {.Object = key};
+        CMP_NOTIFICATION notification = CMP_NOTIFICATION_FOR(information, key);
+
+        status = CmpNotifyBefore(&notification, RegNtPreDeleteKey);
+        if (NT_SUCCESS(status))
+        {
+            CmpLockExclusive();
+            status = CmpRemoveNode(key->Node);
+            CmpUnlock();
+        }
+        status = CmpNotifyAfter(&notification, RegNtPostDeleteKey, key, status);
         ObDereferenceObject(key);
     }
     return status;
@@ -234,8 +242,21 @@ NTSTATUS NTAPI NtQueryKey(HANDLE KeyHandle, KEY_INFORMATION_CLASS Class, PVOID I
 
     if (NT_SUCCESS(status))
     {
-        status = Class == KeyNameInformation ? CmpQueryName(key, Information, Length, ResultLength)
-                                             : CmpQueryNode(key, FALSE, 0, Class, Information, Length, ResultLength);
+        REG_QUERY_KEY_INFORMATION information = {.Object = key,
+                                                 .KeyInformationClass = Class,
+                                                 .KeyInformation = Information,
+                                                 .Length = Length,
+                                                 .ResultLength = ResultLength};
+        CMP_NOTIFICATION notification = CMP_NOTIFICATION_FOR(information, key);
+
+        status = CmpNotifyBefore(&notification, RegNtPreQueryKey);
+        if (NT_SUCCESS(status))
+        {
+            status = Class == KeyNameInformation
+                         ? CmpQueryName(key, Information, Length, ResultLength)
+                         : CmpQueryNode(key, FALSE, 0, Class, Information, Length, ResultLength);
+        }
+        status = CmpNotifyAfter(&notification, RegNtPostQueryKey, key, status);
         ObDereferenceObject(key);
     }
     return status;
@@ -248,7 +269,20 @@ NTSTATUS NTAPI NtEnumerateKey(HANDLE KeyHandle, ULONG Index, KEY_INFORMATION_CLA
 
     if (NT_SUCCESS(status))
     {
-        status = CmpQueryNode(key, TRUE, Index, Class, Information, Length, ResultLength);
+        REG_ENUMERATE_KEY_INFORMATION information = {.Object = key,
+                                                     .Index = Index,
+                                                     .KeyInformationClass = Class,
+                                                     .KeyInformation = Information,
+                                                     .Length = Length,
+                                                     .ResultLength = ResultLength};
+        CMP_NOTIFICATION notification = CMP_NOTIFICATION_FOR(information, key);
+
+        status = CmpNotifyBefore(&notification, RegNtPreEnumerateKey);
+        if (NT_SUCCESS(status))
+        {
+            status = CmpQueryNode(key, TRUE, Index, Class, Information, Length, ResultLength);
+        }
+        status = CmpNotifyAfter(&notification, RegNtPostEnumerateKey, key, status);
         ObDereferenceObject(key);
     }
     return status;

@@ -105,42 +105,75 @@ static NTSTATUS CmpWalk(CM_NODE *Node, UNICODE_STRING Path, CM_CREATE *Create, B
     return STATUS_SUCCESS;
 }
 
-NTSTATUS CmpParse(PVOID ParseObject, POBJECT_TYPE Type, PACCESS_STATE AccessState, KPROCESSOR_MODE Mode, ULONG Attributes,
-                  PUNICODE_STRING CompleteName, PUNICODE_STRING RemainingName, PVOID ParseContext, PVOID *Object)
+static NTSTATUS CmpOpenKeyObject(CM_KEY *Start, PACCESS_STATE AccessState, KPROCESSOR_MODE Mode, PUNICODE_STRING Path,
+                                 CM_CREATE *Create, PVOID *Object)
 {
-    CM_KEY *start = ParseObject;
-    CM_CREATE *create = ParseContext;
+    BOOLEAN mayCreate =
+        Mode == KernelMode || SeTokenIsAdmin(SeQuerySubjectContextToken(&AccessState->SubjectSecurityContext));
     CM_NODE *node;
-    CM_KEY *key;
-    BOOLEAN mayCreate;
     NTSTATUS status;
 
-    UNREFERENCED_PARAMETER(Attributes);
-    UNREFERENCED_PARAMETER(CompleteName);
-    if (Type != NULL && Type != CmKeyObjectType)
-    {
-        return STATUS_OBJECT_TYPE_MISMATCH;
-    }
-    mayCreate = Mode == KernelMode || SeTokenIsAdmin(SeQuerySubjectContextToken(&AccessState->SubjectSecurityContext));
-    if (create != NULL)
-    {
-        create->Disposition = REG_OPENED_EXISTING_KEY;
-    }
     CmpLockExclusive(); /* also to open: the node's count of key objects changes */
-    status = CmpWalk(start->Node, *RemainingName, create, mayCreate, &node);
+    status = CmpWalk(Start->Node, *Path, Create, mayCreate, &node);
     if (NT_SUCCESS(status) && node->Deleted)
     {
         status = STATUS_KEY_DELETED;
     }
     if (NT_SUCCESS(status) && CmpAccessAllowed(AccessState, Mode, &status))
     {
-        status = CmpMakeKeyObject(node, &key);
-        if (NT_SUCCESS(status))
-        {
-            *Object = key;
-        }
+        status = CmpMakeKeyObject(node, (CM_KEY **)Object);
     }
     CmpUnlock();
+    return status;
+}
+
+NTSTATUS CmpParse(PVOID ParseObject, POBJECT_TYPE Type, PACCESS_STATE AccessState, KPROCESSOR_MODE Mode, ULONG Attributes,
+                  PUNICODE_STRING CompleteName, PUNICODE_STRING RemainingName, PVOID ParseContext, PVOID *Object)
+{
+    CM_CREATE *create = ParseContext;
+    ULONG disposition = REG_OPENED_EXISTING_KEY;
+    PVOID key = NULL;
+    REG_CREATE_KEY_INFORMATION_V1 information = {
+        .CompleteName = CompleteName, .RootObject = ParseObject, .ObjectType = CmKeyObjectType,
+        .Options = create != NULL ? create->Options : 0, .DesiredAccess = AccessState->OriginalDesiredAccess,
+        .Disposition = create != NULL ? &create->Disposition : &disposition, .ResultObject = &key, .Version = 1,
+        .RemainingName = RemainingName, .Attributes = Attributes, .CheckAccessMode = Mode};
+    CMP_NOTIFICATION notification = {.Information = &information, .CallContext = &information.CallContext,
+                                     .ObjectContext = &information.RootObjectContext, .Key = ParseObject};
+    NTSTATUS status;
+
+    if (Type != NULL && Type != CmKeyObjectType)
+    {
+        return STATUS_OBJECT_TYPE_MISMATCH;
+    }
+    *information.Disposition = REG_OPENED_EXISTING_KEY;
+    status = CmpNotifyBefore(&notification, create != NULL ? RegNtPreCreateKeyEx : RegNtPreOpenKeyEx);
+    if (NT_SUCCESS(status))
+    {
+        status = CmpOpenKeyObject(ParseObject, AccessState, Mode, RemainingName, create, &key);
+        information.GrantedAccess = AccessState->PreviouslyGrantedAccess;
+    }
+    else if (status == STATUS_CALLBACK_BYPASS &&
+             key != NULL) /* a driver has made the object, and says what it grants */
+    {
+        AccessState->PreviouslyGrantedAccess |= information.GrantedAccess;
+        AccessState->RemainingDesiredAccess = 0;
+    }
+    else if (status == STATUS_CALLBACK_BYPASS)
+    {
+        status = STATUS_OBJECT_NAME_NOT_FOUND; /* taken over, but without the object that ResultObject must get */
+    }
+    status = CmpNotifyAfter(&notification, create != NULL ? RegNtPostCreateKeyEx : RegNtPostOpenKeyEx, key, status);
+    if (NT_SUCCESS(status) && key == NULL)
+    {
+        status = STATUS_OBJECT_NAME_NOT_FOUND; /* a failure cannot be made a success without an object */
+    }
+    if (!NT_SUCCESS(status) && key != NULL)
+    {
+        ObDereferenceObject(key);
+        key = NULL;
+    }
+    *Object = key;
     return status;
 }
 

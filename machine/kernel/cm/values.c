@@ -103,7 +103,6 @@ NTSTATUS NTAPI NtSetValueKey(HANDLE KeyHandle, PUNICODE_STRING ValueName, ULONG 
     CM_KEY *key = NULL;
     NTSTATUS status;
 
-    UNREFERENCED_PARAMETER(TitleIndex);
     if (DataSize > CM_MAX_VALUE_DATA)
     {
         return STATUS_INVALID_PARAMETER;
@@ -120,9 +119,22 @@ NTSTATUS NTAPI NtSetValueKey(HANDLE KeyHandle, PUNICODE_STRING ValueName, ULONG 
     }
     if (NT_SUCCESS(status))
     {
-        CmpLockExclusive();
-        status = key->Node->Deleted ? STATUS_KEY_DELETED : CmpSetValue(key->Node, &name, Type, data, DataSize);
-        CmpUnlock();
+        REG_SET_VALUE_KEY_INFORMATION information = {.Object = key,
+                                                     .ValueName = &name,
+                                                     .TitleIndex = TitleIndex,
+                                                     .Type = Type,
+                                                     .Data = data,
+                                                     .DataSize = DataSize};
+        CMP_NOTIFICATION notification = CMP_NOTIFICATION_FOR(information, key);
+
+        status = CmpNotifyBefore(&notification, RegNtPreSetValueKey);
+        if (NT_SUCCESS(status))
+        {
+            CmpLockExclusive();
+            status = key->Node->Deleted ? STATUS_KEY_DELETED : CmpSetValue(key->Node, &name, Type, data, DataSize);
+            CmpUnlock();
+        }
+        status = CmpNotifyAfter(&notification, RegNtPostSetValueKey, key, status);
         ObDereferenceObject(key);
     }
     if (data != NULL)
@@ -130,6 +142,22 @@ NTSTATUS NTAPI NtSetValueKey(HANDLE KeyHandle, PUNICODE_STRING ValueName, ULONG 
         ExFreePoolWithTag(data, CM_TAG);
     }
     CmpFreeString(&name);
+    return status;
+}
+
+static NTSTATUS CmpDeleteValue(CM_KEY *Key, PCUNICODE_STRING Name)
+{
+    CM_VALUE *value;
+    NTSTATUS status;
+
+    CmpLockExclusive();
+    value = CmpFindValue(Key->Node, Name);
+    status = Key->Node->Deleted ? STATUS_KEY_DELETED : value == NULL ? STATUS_OBJECT_NAME_NOT_FOUND : STATUS_SUCCESS;
+    if (NT_SUCCESS(status))
+    {
+        CmpRemoveValue(Key->Node, value);
+    }
+    CmpUnlock();
     return status;
 }
 
@@ -146,15 +174,15 @@ NTSTATUS NTAPI NtDeleteValueKey(HANDLE KeyHandle, PUNICODE_STRING ValueName)
     status = CmpReferenceKey(KeyHandle, KEY_SET_VALUE, &key);
     if (NT_SUCCESS(status))
     {
-        CM_VALUE *value;
-        CmpLockExclusive();
-        value = CmpFindValue(key->Node, &name);
-        status = key->Node->Deleted ? STATUS_KEY_DELETED : value == NULL ? STATUS_OBJECT_NAME_NOT_FOUND : STATUS_SUCCESS;
+        REG_DELETE_VALUE_KEY_INFORMATION information = {.Object = key, .ValueName = &name};
+        CMP_NOTIFICATION notification = CMP_NOTIFICATION_FOR(information, key);
+
+        status = CmpNotifyBefore(&notification, RegNtPreDeleteValueKey);
         if (NT_SUCCESS(status))
         {
-            CmpRemoveValue(key->Node, value);
+            status = CmpDeleteValue(key, &name);
         }
-        CmpUnlock();
+        status = CmpNotifyAfter(&notification, RegNtPostDeleteValueKey, key, status);
         ObDereferenceObject(key);
     }
     CmpFreeString(&name);
@@ -220,22 +248,17 @@ static NTSTATUS CmpDescribeValue(CM_VALUE *Value, KEY_VALUE_INFORMATION_CLASS Cl
     return STATUS_SUCCESS;
 }
 
-static NTSTATUS CmpQueryValue(HANDLE KeyHandle, PCUNICODE_STRING Name, ULONG Index, KEY_VALUE_INFORMATION_CLASS Class, PVOID Target,
-                              ULONG Length, PULONG ResultLength)
+static NTSTATUS CmpQueryValue(CM_KEY *Key, PCUNICODE_STRING Name, ULONG Index, KEY_VALUE_INFORMATION_CLASS Class,
+                              PVOID Target, ULONG Length, PULONG ResultLength)
 {
     PVOID answer = NULL;
     ULONG fixed = 0, size = 0;
     CM_VALUE *value;
-    CM_KEY *key;
-    NTSTATUS status = CmpReferenceKey(KeyHandle, KEY_QUERY_VALUE, &key);
+    NTSTATUS status;
 
-    if (!NT_SUCCESS(status))
-    {
-        return status;
-    }
     CmpLockShared();
-    value = Name != NULL ? CmpFindValue(key->Node, Name) : CmpValueAt(key->Node, Index);
-    if (key->Node->Deleted)
+    value = Name != NULL ? CmpFindValue(Key->Node, Name) : CmpValueAt(Key->Node, Index);
+    if (Key->Node->Deleted)
     {
         status = STATUS_KEY_DELETED;
     }
@@ -248,7 +271,6 @@ static NTSTATUS CmpQueryValue(HANDLE KeyHandle, PCUNICODE_STRING Name, ULONG Ind
         status = CmpDescribeValue(value, Class, &answer, &fixed, &size);
     }
     CmpUnlock();
-    ObDereferenceObject(key);
     if (NT_SUCCESS(status))
     {
         status = CmpReturn(answer, fixed, size, Target, Length, ResultLength);
@@ -261,18 +283,59 @@ NTSTATUS NTAPI NtQueryValueKey(HANDLE KeyHandle, PUNICODE_STRING ValueName, KEY_
                                ULONG Length, PULONG ResultLength)
 {
     UNICODE_STRING name;
+    CM_KEY *key;
     NTSTATUS status = CmpCaptureString(ValueName, CM_MAX_VALUE_NAME, &name);
 
+    if (!NT_SUCCESS(status))
+    {
+        return status;
+    }
+    status = CmpReferenceKey(KeyHandle, KEY_QUERY_VALUE, &key);
     if (NT_SUCCESS(status))
     {
-        status = CmpQueryValue(KeyHandle, &name, 0, Class, Information, Length, ResultLength);
-        CmpFreeString(&name);
+        REG_QUERY_VALUE_KEY_INFORMATION information = {.Object = key,
+                                                       .ValueName = &name,
+                                                       .KeyValueInformationClass = Class,
+                                                       .KeyValueInformation = Information,
+                                                       .Length = Length,
+                                                       .ResultLength = ResultLength};
+        CMP_NOTIFICATION notification = CMP_NOTIFICATION_FOR(information, key);
+
+        status = CmpNotifyBefore(&notification, RegNtPreQueryValueKey);
+        if (NT_SUCCESS(status))
+        {
+            status = CmpQueryValue(key, &name, 0, Class, Information, Length, ResultLength);
+        }
+        status = CmpNotifyAfter(&notification, RegNtPostQueryValueKey, key, status);
+        ObDereferenceObject(key);
     }
+    CmpFreeString(&name);
     return status;
 }
 
 NTSTATUS NTAPI NtEnumerateValueKey(HANDLE KeyHandle, ULONG Index, KEY_VALUE_INFORMATION_CLASS Class, PVOID Information, ULONG Length,
                                    PULONG ResultLength)
 {
-    return CmpQueryValue(KeyHandle, NULL, Index, Class, Information, Length, ResultLength);
+    CM_KEY *key;
+    NTSTATUS status = CmpReferenceKey(KeyHandle, KEY_QUERY_VALUE, &key);
+
+    if (NT_SUCCESS(status))
+    {
+        REG_ENUMERATE_VALUE_KEY_INFORMATION information = {.Object = key,
+                                                           .Index = Index,
+                                                           .KeyValueInformationClass = Class,
+                                                           .KeyValueInformation = Information,
+                                                           .Length = Length,
+                                                           .ResultLength = ResultLength};
+        CMP_NOTIFICATION notification = CMP_NOTIFICATION_FOR(information, key);
+
+        status = CmpNotifyBefore(&notification, RegNtPreEnumerateValueKey);
+        if (NT_SUCCESS(status))
+        {
+            status = CmpQueryValue(key, NULL, Index, Class, Information, Length, ResultLength);
+        }
+        status = CmpNotifyAfter(&notification, RegNtPostEnumerateValueKey, key, status);
+        ObDereferenceObject(key);
+    }
+    return status;
 }

@@ -8,3 +8,6 @@
 #include "nt.h"
 
 VOID CmInitialize(VOID);  /* \Registry\Machine\System\CurrentControlSet\Services, ...\Control, Software; after OB and SE */
+
+/** Registry callbacks that drivers have registered and not ended. Any IRQL. */
+ULONG CmQueryCallbackCount(VOID);

@@ -22,6 +22,8 @@ VOID ExCheckForLive(PVOID Memory, SIZE_T Size);
 VOID ExCheckForWorker(PVOID Memory, SIZE_T Size);
 /** Checks what a work item's routine left behind: bug checks E1, 1, DF. */
 VOID ExCheckWorkerReturn(PVOID Routine, PVOID Parameter, PVOID Item);
+/** Event trace providers that drivers have registered and not ended. Any IRQL. */
+ULONG EtwQueryProviderCount(VOID);
 /** Random 64-bit number from a generator seeded at boot (deterministic with option=seed). Any IRQL. */
 ULONG64 ExGenRandom64(VOID);
 

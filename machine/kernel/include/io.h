@@ -38,3 +38,6 @@ VOID IoShutdownSystem(VOID);
 
 /** TRUE if a driver allocated an IRP there and it has not been freed. IRQL <= DISPATCH_LEVEL. */
 BOOLEAN IoIsIrp(PVOID Address);
+
+/** Registrations for PnP and power events that drivers have not ended. Any IRQL. */
+ULONG IoQueryNotificationCount(VOID);

@@ -112,6 +112,8 @@ NTSTATUS ObSetObjectDescriptor(PVOID Object, PSECURITY_DESCRIPTOR Descriptor);
 VOID ObSecureNamespace(VOID);
 /** Lets drivers register for handle operations on objects of this type (processes and threads). Before any handle. */
 VOID ObEnableTypeCallbacks(POBJECT_TYPE Type);
+/** Altitudes are decimal numbers, perhaps with a fraction: compares the integral parts by length, then as text. */
+LONG ObCompareAltitude(PCUNICODE_STRING A, PCUNICODE_STRING B);
 
 typedef struct _OBJECT_HANDLE_FLAG_INFORMATION
 {

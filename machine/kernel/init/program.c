@@ -2,6 +2,7 @@
 /*
  * The first program: its environment and console, its life, and the end of the machine.
  */
+#include "cm.h"
 #include "ex.h"
 #include "hal.h"
 #include "initp.h"
@@ -220,6 +221,12 @@ static VOID InitpReportLeftover(PCSTR Kind, LONG64 Count)
     }
 }
 
+/* What drivers have registered to be called and not taken back. */
+static ULONG InitpNotifyRoutines(VOID)
+{
+    return PsQueryNotifyRoutineCount() + CmQueryCallbackCount() + IoQueryNotificationCount() + EtwQueryProviderCount();
+}
+
 static VOID InitpReportLeftovers(const MM_LEFTOVERS *Mm, const IO_LEFTOVERS *Io)
 {
     InitpReportLeftover("locked pages", Mm->LockedPages);
@@ -233,7 +240,7 @@ static VOID InitpReportLeftovers(const MM_LEFTOVERS *Mm, const IO_LEFTOVERS *Io)
     InitpReportLeftover("MDLs", Mm->MdlsAllocated);
     InitpReportLeftover("IRPs", Io->Irps);
     InitpReportLeftover("work items", Io->WorkItems);
-    InitpReportLeftover("notify routines", PsQueryNotifyRoutineCount());
+    InitpReportLeftover("notify routines", InitpNotifyRoutines());
 }
 
 DECLSPEC_NORETURN VOID InitpShutDown(NTSTATUS Started, NTSTATUS ExitStatus)
@@ -253,7 +260,7 @@ DECLSPEC_NORETURN VOID InitpShutDown(NTSTATUS Started, NTSTATUS ExitStatus)
     locked = mm.LockedPages;
     mappings = mm.SystemMappings + mm.UserMappings + mm.ReservedMappings + mm.IoSpaceMappings;
     pool = mm.PoolBlocks;
-    other = mm.MdlPages + mm.Contiguous + mm.MdlsAllocated + io.Irps + io.WorkItems + PsQueryNotifyRoutineCount();
+    other = mm.MdlPages + mm.Contiguous + mm.MdlsAllocated + io.Irps + io.WorkItems + InitpNotifyRoutines();
 
     MmReportModes();
     HalPrint(HalStreamError, "machine: shut down; locked pages %lld, pool blocks %lld, mappings %lld\n", locked, pool, mappings);
@@ -263,7 +270,7 @@ DECLSPEC_NORETURN VOID InitpShutDown(NTSTATUS Started, NTSTATUS ExitStatus)
         IoPrintLeftovers();
         HalPrint(HalStreamError,
                  "machine: left over: MDL pages %lld, contiguous blocks %lld, MDLs %lld, IRPs %lld, work items %lld, notify routines %lu\n",
-                 mm.MdlPages, mm.Contiguous, mm.MdlsAllocated, io.Irps, io.WorkItems, PsQueryNotifyRoutineCount());
+                 mm.MdlPages, mm.Contiguous, mm.MdlsAllocated, io.Irps, io.WorkItems, InitpNotifyRoutines());
         InitpReportLeftovers(&mm, &io);
     }
     VfReport();

@@ -53,8 +53,7 @@ USHORT NTAPI ObGetFilterVersion(VOID)
     return OB_FLT_REGISTRATION_VERSION;
 }
 
-/* Altitudes are decimal numbers, perhaps with a fraction: compares the integral parts by length, then as text. */
-static LONG ObpCompareAltitude(PCUNICODE_STRING A, PCUNICODE_STRING B)
+LONG ObCompareAltitude(PCUNICODE_STRING A, PCUNICODE_STRING B)
 {
     ULONG integralA = 0, integralB = 0;
     while (integralA < A->Length / sizeof(WCHAR) && A->Buffer[integralA] != L'.')
@@ -79,7 +78,7 @@ static NTSTATUS ObpInsertItem(OBP_CALLBACK_ITEM *Item)
     for (; place != &Item->Type->Callbacks; place = place->Flink)
     {
         OBP_CALLBACK_ITEM *other = CONTAINING_RECORD(place, OBP_CALLBACK_ITEM, Links);
-        LONG order = ObpCompareAltitude(&Item->Registration->Altitude, &other->Registration->Altitude);
+        LONG order = ObCompareAltitude(&Item->Registration->Altitude, &other->Registration->Altitude);
         if (order == 0 && other->Registration != Item->Registration)
         {
             return STATUS_FLT_INSTANCE_ALTITUDE_COLLISION;

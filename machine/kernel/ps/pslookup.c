@@ -153,6 +153,13 @@ PVOID NTAPI PsGetProcessWow64Process(_In_ PEPROCESS Process)
     return NULL;
 }
 
+/** NULL: there are no jobs, so no process is in one. IRQL: any. */
+PVOID NTAPI PsGetProcessJob(_In_ PEPROCESS Process)
+{
+    UNREFERENCED_PARAMETER(Process);
+    return NULL;
+}
+
 PVOID NTAPI PsGetCurrentProcessWow64Process(VOID)
 {
     return NULL;
