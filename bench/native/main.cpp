@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <ctime>
+#include <filesystem>
 #include <sched.h>
 
 namespace
@@ -107,7 +108,14 @@ int main(int Count, char **Words)
 {
     Options options = Parse(Count, Words);
     std::vector<Measurement> table;
+    std::error_code error;
 
+    std::filesystem::create_directories(options.Folder, error); /* before minutes of measuring */
+    if (error)
+    {
+        std::fprintf(stderr, "ring_bench: %s: %s\n", options.Folder.c_str(), error.message().c_str());
+        return 1;
+    }
     AddLimits(table);
     AddIsthmus(table);
     AddBoost(table);
