@@ -39,7 +39,6 @@ bench-rings: ## of these: rings between two threads of this machine
 	@packaging/install-packages bench/packages.txt
 	@cmake/quiet cmake -S bench -B build/bench -G Ninja
 	@cmake/quiet cmake --build build/bench
-	@mkdir -p out/bench
 	@build/bench/ring_bench --out out/bench $(BENCH)
 	@bench/native/tables out/bench/ring.json > out/bench/ring.md
 	@gnuplot -e "folder='out/bench'" bench/ring.gp
