@@ -310,6 +310,18 @@ static void AppendParameters(TEXT *Text, const REPORT *Report, const SYMBOLS *Sy
     }
 }
 
+/* A line longer than the buffer is cut, not counted as several. */
+static void SkipRestOfLine(const char *Read, FILE *Source)
+{
+    if (strchr(Read, '\n') == NULL)
+    {
+        for (int c = fgetc(Source); c != EOF && c != '\n';)
+        {
+            c = fgetc(Source);
+        }
+    }
+}
+
 /* The driver's line and its neighbours, if the source is here. */
 static void AppendSnippet(TEXT *Text, const REPORT *Report, const SYMBOLS *Symbols, bool Color)
 {
@@ -333,6 +345,7 @@ static void AppendSnippet(TEXT *Text, const REPORT *Report, const SYMBOLS *Symbo
     TextAppend(Text, "\n  %s\n", symbol->Lines[0].File);
     while (number < symbol->Lines[0].Line + SNIPPET_REACH && fgets(line, sizeof(line), source) != NULL)
     {
+        SkipRestOfLine(line, source);
         bool here = ++number == symbol->Lines[0].Line;
 
         line[strcspn(line, "\r\n")] = '\0';

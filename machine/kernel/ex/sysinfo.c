@@ -3,6 +3,7 @@
 #include "exp.h"
 #include "ldr.h"
 #include "mm.h"
+#include "ntsysinfo.h"
 #include "rtl.h"
 #include "vf.h"
 
@@ -207,6 +208,20 @@ static NTSTATUS ExpQueryModules(PVOID Target, ULONG Length, PULONG ReturnLength)
     return status;
 }
 
+static NTSTATUS ExpQueryProcesses(PVOID Target, ULONG Length, PULONG ReturnLength)
+{
+    PVOID copy;
+    ULONG needed;
+    NTSTATUS status = PsQueryProcesses(Target, Length, &copy, &needed);
+
+    if (NT_SUCCESS(status))
+    {
+        status = ExpCopyOut(Target, Length, ReturnLength, copy, needed);
+        ExFreePool(copy);
+    }
+    return status;
+}
+
 /* The answer is made in kernel memory of the length asked for: a longer one than this is of no use to anybody. */
 static NTSTATUS ExpQueryLedger(PVOID Target, ULONG Length, PULONG ReturnLength)
 {
@@ -273,6 +288,8 @@ NTSTATUS NTAPI NtQuerySystemInformation(ULONG SystemInformationClass, PVOID Syst
         return ExpQueryPerformance(SystemInformation, Length, ReturnLength);
     case ExpSystemTimeOfDay:
         return ExpQueryTimeOfDay(SystemInformation, Length, ReturnLength);
+    case NT_SYSTEM_PROCESS_INFORMATION:
+        return ExpQueryProcesses(SystemInformation, Length, ReturnLength);
     case ExpSystemModules:
         return ExpQueryModules(SystemInformation, Length, ReturnLength);
     case ExpSystemKernelDebugger:

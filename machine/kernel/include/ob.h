@@ -18,8 +18,8 @@ typedef enum _OB_OPEN_REASON
 /* Type methods. All at PASSIVE_LEVEL; NULL where the default serves. */
 typedef struct _OB_TYPE_METHODS
 {
-    /** One more handle refers to the object. */
-    NTSTATUS (*Open)(OB_OPEN_REASON Reason, PEPROCESS Process, PVOID Object, ACCESS_MASK Granted, ULONG HandleCount);
+    /** One more handle refers to the object. May add rights to *Granted that others imply. */
+    NTSTATUS (*Open)(OB_OPEN_REASON Reason, PEPROCESS Process, PVOID Object, PACCESS_MASK Granted, ULONG HandleCount);
     /** A handle went. ProcessHandleCount/SystemHandleCount are the counts BEFORE it went, as on NT. */
     VOID (*Close)(PEPROCESS Process, PVOID Object, ACCESS_MASK Granted, ULONG ProcessHandleCount,
                   ULONG SystemHandleCount);

@@ -159,6 +159,15 @@ BOOLEAN PsIsIntegrityImage(PVOID Routine);
 /** The next thread of a process; references it, dereferences Previous. NULL after the last. <= APC_LEVEL. */
 PETHREAD PsGetNextProcessThread(PEPROCESS Process, PETHREAD Previous);
 
+/**
+ * All processes and threads as SystemProcessInformation has them (ntsysinfo.h).
+ *
+ * @param Target  where the caller will copy the answer to: names in it are addressed from there
+ * @param Copy    out: the answer, complete if Length >= *Needed; free with ExFreePool
+ * @return STATUS_SUCCESS, STATUS_INSUFFICIENT_RESOURCES. PASSIVE_LEVEL.
+ */
+NTSTATUS PsQueryProcesses(PVOID Target, ULONG Length, PVOID *Copy, PULONG Needed);
+
 NTSTATUS NTAPI PsSuspendProcess(PEPROCESS Process);
 NTSTATUS NTAPI PsResumeProcess(PEPROCESS Process);
 BOOLEAN NTAPI PsIsSystemProcess(PEPROCESS Process);

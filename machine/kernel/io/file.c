@@ -44,7 +44,7 @@ static NTSTATUS IopSendCloseRequest(PFILE_OBJECT File, UCHAR Major, UCHAR Minor)
 }
 
 /* The type's open method. The flag is set before anyone can close the handle. */
-NTSTATUS IopOpenFileHandle(OB_OPEN_REASON Reason, PEPROCESS Process, PVOID Object, ACCESS_MASK Granted,
+NTSTATUS IopOpenFileHandle(OB_OPEN_REASON Reason, PEPROCESS Process, PVOID Object, PACCESS_MASK Granted,
                            ULONG HandleCount)
 {
     PFILE_OBJECT File = Object;

@@ -182,7 +182,7 @@ NTSTATUS IopParseDevice(PVOID ParseObject, POBJECT_TYPE Type, PACCESS_STATE Acce
 NTSTATUS IopParseFile(PVOID ParseObject, POBJECT_TYPE Type, PACCESS_STATE AccessState, KPROCESSOR_MODE Mode,
                       ULONG Attributes, PUNICODE_STRING CompleteName, PUNICODE_STRING RemainingName,
                       PVOID ParseContext, PVOID *Object);
-NTSTATUS IopOpenFileHandle(OB_OPEN_REASON Reason, PEPROCESS Process, PVOID Object, ACCESS_MASK Granted,
+NTSTATUS IopOpenFileHandle(OB_OPEN_REASON Reason, PEPROCESS Process, PVOID Object, PACCESS_MASK Granted,
                            ULONG HandleCount);
 VOID IopCloseFileHandle(PEPROCESS Process, PVOID Object, ACCESS_MASK Granted, ULONG ProcessHandleCount,
                         ULONG SystemHandleCount);

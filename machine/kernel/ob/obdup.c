@@ -94,7 +94,7 @@ static NTSTATUS ObpMakeDuplicate(PEPROCESS Source, PEPROCESS Target, PVOID Objec
     {
         KeStackAttachProcess(&Target->Pcb, &apcState);
     }
-    status = ObpAddHandleCount(ObDuplicateHandle, Target, header, Granted, Attributes);
+    status = ObpAddHandleCount(ObDuplicateHandle, Target, header, &Granted, Attributes);
     if (NT_SUCCESS(status))
     {
         ObReferenceObject(Object);
@@ -276,7 +276,7 @@ static NTSTATUS ObpInheritEntry(PEPROCESS Parent, PEPROCESS Process, ULONG Index
     {
         return STATUS_SUCCESS;
     }
-    NTSTATUS status = ObpAddHandleCount(ObInheritHandle, Process, header, granted, 0);
+    NTSTATUS status = ObpAddHandleCount(ObInheritHandle, Process, header, &granted, 0);
     if (!NT_SUCCESS(status))
     {
         /* As on NT, a type that refuses is passed over without failing the process. */

@@ -73,7 +73,7 @@ static OBP_PROCESS_COUNT *ObpFindCount(OBP_HEADER *Header, PEPROCESS Process, BO
 }
 
 /* Counts a new handle and asks the type whether it may exist. */
-NTSTATUS ObpAddHandleCount(OB_OPEN_REASON Reason, PEPROCESS Process, OBP_HEADER *Header, ACCESS_MASK Granted,
+NTSTATUS ObpAddHandleCount(OB_OPEN_REASON Reason, PEPROCESS Process, OBP_HEADER *Header, PACCESS_MASK Granted,
                            ULONG Attributes)
 {
     POBJECT_TYPE type = Header->Type;
@@ -227,7 +227,7 @@ NTSTATUS ObpCreateHandle(OB_OPEN_REASON Reason, PVOID Object, POBJECT_TYPE Type,
         KeStackAttachProcess(&process->Pcb, &apcState);
         attached = TRUE;
     }
-    status = ObpAddHandleCount(Reason, process, header, granted, Attributes);
+    status = ObpAddHandleCount(Reason, process, header, &granted, Attributes);
     if (NT_SUCCESS(status))
     {
         ObReferenceObject(Object);

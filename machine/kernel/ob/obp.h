@@ -224,7 +224,7 @@ VOID ObpDeleteSymbolicLink(PVOID Object);
 
 NTSTATUS ObpCreateHandle(OB_OPEN_REASON Reason, PVOID Object, POBJECT_TYPE Type, PACCESS_STATE AccessState,
                          ULONG Attributes, KPROCESSOR_MODE Mode, PHANDLE Handle);
-NTSTATUS ObpAddHandleCount(OB_OPEN_REASON Reason, PEPROCESS Process, OBP_HEADER *Header, ACCESS_MASK Granted,
+NTSTATUS ObpAddHandleCount(OB_OPEN_REASON Reason, PEPROCESS Process, OBP_HEADER *Header, PACCESS_MASK Granted,
                            ULONG Attributes);
 VOID ObpDropHandleCount(PEPROCESS Process, OBP_HEADER *Header, ACCESS_MASK Granted);
 NTSTATUS ObpCloseEntry(PEPROCESS Process, PHANDLE_TABLE Table, ULONG_PTR Handle, KPROCESSOR_MODE Mode,

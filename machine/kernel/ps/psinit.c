@@ -15,6 +15,22 @@ static DECLSPEC_NORETURN VOID PspFail(NTSTATUS Status, ULONG_PTR Where)
     KeBugCheckEx(PROCESS_INITIALIZATION_FAILED, (ULONG_PTR)Status, Where, 0, 0);
 }
 
+/* Rights that come with others ("Process Security and Access Rights", "Thread Security and Access Rights"). */
+static NTSTATUS PspOpenProcess(OB_OPEN_REASON Reason, PEPROCESS Process, PVOID Object, PACCESS_MASK Granted,
+                               ULONG HandleCount)
+{
+    *Granted |= (*Granted & PROCESS_QUERY_INFORMATION) != 0 ? PROCESS_QUERY_LIMITED_INFORMATION : 0;
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS PspOpenThread(OB_OPEN_REASON Reason, PEPROCESS Process, PVOID Object, PACCESS_MASK Granted,
+                              ULONG HandleCount)
+{
+    *Granted |= (*Granted & THREAD_QUERY_INFORMATION) != 0 ? THREAD_QUERY_LIMITED_INFORMATION : 0;
+    *Granted |= (*Granted & THREAD_SET_INFORMATION) != 0 ? THREAD_SET_LIMITED_INFORMATION : 0;
+    return STATUS_SUCCESS;
+}
+
 static VOID PspCreateTypes(VOID)
 {
     static const OB_TYPE_DEFINITION processType = {
@@ -33,7 +49,7 @@ static VOID PspCreateTypes(VOID)
         .SecurityRequired = TRUE,
         .Waitable = TRUE,
         .WaitOffset = FIELD_OFFSET(EPROCESS, Pcb.Header),
-        .Methods = {.Delete = PspDeleteProcess},
+        .Methods = {.Open = PspOpenProcess, .Delete = PspDeleteProcess},
     };
     static const OB_TYPE_DEFINITION threadType = {
         .Name = L"Thread",
@@ -50,7 +66,7 @@ static VOID PspCreateTypes(VOID)
         .SecurityRequired = TRUE,
         .Waitable = TRUE,
         .WaitOffset = FIELD_OFFSET(ETHREAD, Tcb.Header),
-        .Methods = {.Delete = PspDeleteThread},
+        .Methods = {.Open = PspOpenThread, .Delete = PspDeleteThread},
     };
     NTSTATUS status = ObCreateType(&processType, &PsProcessType);
     if (NT_SUCCESS(status))

@@ -202,6 +202,15 @@ NTSTATUS NTAPI PsSetLoadImageNotifyRoutine(_In_ PLOAD_IMAGE_NOTIFY_ROUTINE Notif
     return status == STATUS_INVALID_PARAMETER ? STATUS_INSUFFICIENT_RESOURCES : status;
 }
 
+/** The same; PS_IMAGE_NOTIFY_CONFLICTING_ARCHITECTURE changes nothing: all images are of this architecture.
+ * PASSIVE_LEVEL. */
+NTSTATUS NTAPI PsSetLoadImageNotifyRoutineEx(_In_ PLOAD_IMAGE_NOTIFY_ROUTINE NotifyRoutine, _In_ ULONG_PTR Flags)
+{
+    const ULONG_PTR conflictingArchitecture = 1;
+    return (Flags & ~conflictingArchitecture) != 0 ? STATUS_INVALID_PARAMETER_2
+                                                   : PsSetLoadImageNotifyRoutine(NotifyRoutine);
+}
+
 /** Removes it; returns when no call of it is under way. STATUS_PROCEDURE_NOT_FOUND. PASSIVE_LEVEL. */
 NTSTATUS NTAPI PsRemoveLoadImageNotifyRoutine(_In_ PLOAD_IMAGE_NOTIFY_ROUTINE NotifyRoutine)
 {
@@ -349,8 +358,7 @@ VOID PspReportFirstImages(PEPROCESS Process)
         return;
     }
     MmGetImageInformation(Process->SectionObject, &image);
-    PsCallImageNotifyRoutines(&Process->ImagePath, Process->UniqueProcessId, Process->SectionBaseAddress, image.Size,
-                              Process->ImageFile, FALSE);
+    PsReportMappedImage(Process, Process->ImageFile, Process->SectionBaseAddress, image.Size);
     MmGetImageInformation(PspNtdllSection, &image);
     PsCallImageNotifyRoutines(&ntdll, Process->UniqueProcessId, Process->NtdllBase, image.Size, NULL, FALSE);
 }

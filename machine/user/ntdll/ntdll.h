@@ -128,6 +128,7 @@ NTSTATUS NTAPI RtlTlsGetValue(_In_ ULONG Index, _Out_ PVOID *Value);
 NTSTATUS NTAPI RtlFlsAlloc(_In_opt_ PFLS_CALLBACK_FUNCTION Callback, _Out_ PULONG Index);
 NTSTATUS NTAPI RtlFlsFree(_In_ ULONG Index);
 NTSTATUS NTAPI RtlFlsSetValue(_In_ ULONG Index, _In_opt_ PVOID Value);
+VOID NTAPI RtlProcessFlsData(_In_opt_ PVOID FlsData);
 NTSTATUS NTAPI RtlFlsGetValue(_In_ ULONG Index, _Out_ PVOID *Value);
 
 /* ---- Environment, paths ---- */

@@ -250,11 +250,10 @@ NTSTATUS NTAPI RtlFlsGetValue(ULONG Index, PVOID *Value)
     return STATUS_SUCCESS;
 }
 
-/** Runs the thread's FLS destructors and frees what the two kinds of slots needed. */
-VOID RtlpFreeThreadSlots(VOID)
+/** Runs the destructors for what a thread or fiber has stored, and frees its storage; NULL is none. */
+VOID NTAPI RtlProcessFlsData(PVOID FlsData)
 {
-    PTEB teb = NtCurrentTeb();
-    PRTLP_FLS_DATA data = teb->FlsData;
+    PRTLP_FLS_DATA data = FlsData;
     if (data != NULL)
     {
         for (ULONG i = 0; i < FLS_SLOTS; i++)
@@ -270,9 +269,16 @@ VOID RtlpFreeThreadSlots(VOID)
         RtlEnterCriticalSection(&RtlpFlsLock);
         RtlpRemoveEntry(&data->Links);
         RtlLeaveCriticalSection(&RtlpFlsLock);
-        teb->FlsData = NULL;
         RtlpFree(data);
     }
+}
+
+/** Runs the thread's FLS destructors and frees what the two kinds of slots needed. */
+VOID RtlpFreeThreadSlots(VOID)
+{
+    PTEB teb = NtCurrentTeb();
+    RtlProcessFlsData(teb->FlsData);
+    teb->FlsData = NULL;
     PVOID *slots = teb->TlsExpansionSlots;
     teb->TlsExpansionSlots = NULL;
     RtlpFree(slots);
