@@ -73,6 +73,7 @@ void _unlock(int Number);
 void CrtInitializeLocks(void);
 
 /* low-level files */
+char *CrtNarrow(const WCHAR *Text); /* likewise */
 WCHAR *CrtWiden(const char *Text); /* a copy to free; NULL if there is no memory */
 #define _O_RDONLY 0x0000
 #define _O_WRONLY 0x0001

@@ -30,7 +30,7 @@ unsigned _winminor;
 static CRT_ONEXIT *CrtExitTable;
 static size_t CrtExitCount, CrtExitRoom;
 
-static char *CrtNarrow(const WCHAR *Text)
+char *CrtNarrow(const WCHAR *Text)
 {
     int size = WideCharToMultiByte(CP_ACP, 0, Text, -1, NULL, 0, NULL, NULL);
     char *narrow = malloc((size_t)size);
