@@ -117,6 +117,10 @@ ledger_test(held "with one of each" ${one_of_each})
 ledger_test(released "after the release")
 ledger_test(unloaded "when ledgertest.sys has unloaded")
 ledger_test(shutdown "at shutdown")
+# MmAdvanceMdl moves a view's first page, by which the ledger knows the view.
+add_test(NAME machine.ledger.advanced COMMAND ${PROJECT_SOURCE_DIR}/tests/expect-ledger "at shutdown" --
+    ${NTRUN} --timeout 120 --ledger ktest.sys ktest.exe mdl_advance WORKING_DIRECTORY ${TEST_OUTPUT})
+set_tests_properties(machine.ledger.advanced PROPERTIES TIMEOUT 150)
 machine_test(machine.ledger.off RUN ledgertest.sys ledgertest.exe off)
 machine_test(machine.ledger.leak OPTIONS --ledger STATUS 203 SAYS "^  pool, 3 times: 300 bytes in all, .*tag .LTst"
     RUN ledgertest.sys ledgertest.exe leak)

@@ -137,6 +137,7 @@ VOID VfStartLedger(VOID);
 VF_SELDOM VOID VfpTake(VF_HOLDING Kind, const VOID *Key, const VOID *Process, ULONG64 Size, ULONG Tag);
 VF_SELDOM VOID VfpTakeObject(VF_HOLDING Kind, const VOID *Key, const VOID *Process, PVOID Object);
 VF_SELDOM VOID VfpGive(VF_HOLDING Kind, const VOID *Key, const VOID *Process, PVOID Caller);
+VF_SELDOM VOID VfpMove(VF_HOLDING Kind, const VOID *Key, const VOID *NewKey, ULONG64 NewSize);
 VOID VfpForget(VF_HOLDING Kind, const VOID *Key);
 BOOLEAN VfpIsDriver(PVOID Caller);
 
@@ -156,6 +157,15 @@ VF_INLINE VOID VfGive(VF_HOLDING Kind, const VOID *Key, const VOID *Process)
     if (__builtin_expect(VfLedgerOn, FALSE))
     {
         VfpGive(Kind, Key, Process, NULL);
+    }
+}
+
+/** A part was given back: what is left goes by NewKey, and is of NewSize. Any IRQL. */
+VF_INLINE VOID VfMove(VF_HOLDING Kind, const VOID *Key, const VOID *NewKey, ULONG64 NewSize)
+{
+    if (__builtin_expect(VfLedgerOn, FALSE))
+    {
+        VfpMove(Kind, Key, NewKey, NewSize);
     }
 }
 

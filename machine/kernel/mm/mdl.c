@@ -288,6 +288,7 @@ static VOID MipShrinkView(PMDL Mdl, ULONG Skip)
     }
     *MiRegionPte(&MiSystemPtes, index + Skip - 1) = MiMakeRecord(MiRecordMdlView, pages - Skip, MiRecordInfo(record));
     *MiRegionPte(&MiSystemPtes, index - 1) = 0;
+    VfMove(VfSystemMapping, MiRegionVa(&MiSystemPtes, index), MiRegionVa(&MiSystemPtes, index + Skip), pages - Skip);
     KeFlushTb(NULL, MiRegionVa(&MiSystemPtes, index), Skip);
     MiReturnRange(&MiSystemPtes, index, Skip - 1, 1);
 }
@@ -321,6 +322,7 @@ NTSTATUS NTAPI MmAdvanceMdl(_Inout_ PMDL Mdl, _In_ ULONG NumberOfBytes)
         if (Mdl->MdlFlags & MDL_PAGES_LOCKED)
         {
             MiUnlockMdlPages(Mdl, 0, skip);
+            VfMove(VfPageLock, Mdl, Mdl, pages - skip);
         }
         RtlMoveMemory(pfns, pfns + skip, (pages - skip) * sizeof(PFN_NUMBER));
     }

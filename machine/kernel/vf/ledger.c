@@ -201,11 +201,10 @@ VF_SELDOM DECLSPEC_NOINLINE VOID VfpTakeObject(VF_HOLDING Kind, const VOID *Key,
     VfpEnter(&new);
 }
 
-/* Takes the youngest holding that matches out of its bucket; of those, one of Driver's if it has one. */
-static VFP_HOLDING *VfpRemove(VF_HOLDING Kind, const VOID *Key, const VOID *Process, const LDR_MODULE *Driver)
+/* Where the youngest holding that matches hangs in its bucket; of those, one of Driver's if it has one. NULL: none. */
+static VFP_HOLDING **VfpFind(VF_HOLDING Kind, const VOID *Key, const VOID *Process, const LDR_MODULE *Driver)
 {
     VFP_HOLDING **found = NULL;
-    VFP_HOLDING *holding;
 
     for (VFP_HOLDING **link = VfpBucket(Kind, Key); *link != NULL; link = &(*link)->Next)
     {
@@ -215,6 +214,15 @@ static VFP_HOLDING *VfpRemove(VF_HOLDING Kind, const VOID *Key, const VOID *Proc
             found = link;
         }
     }
+    return found;
+}
+
+/* Takes it out of its bucket. */
+static VFP_HOLDING *VfpRemove(VF_HOLDING Kind, const VOID *Key, const VOID *Process, const LDR_MODULE *Driver)
+{
+    VFP_HOLDING **found = VfpFind(Kind, Key, Process, Driver);
+    VFP_HOLDING *holding;
+
     if (found == NULL)
     {
         return NULL;
@@ -225,6 +233,26 @@ static VFP_HOLDING *VfpRemove(VF_HOLDING Kind, const VOID *Key, const VOID *Proc
     holding->Next = VfpFree;
     VfpFree = holding;
     return holding;
+}
+
+/* Its stack, and its place in the order of taking, stay. */
+VF_SELDOM DECLSPEC_NOINLINE VOID VfpMove(VF_HOLDING Kind, const VOID *Key, const VOID *NewKey, ULONG64 NewSize)
+{
+    KIRQL irql = VfpLockLedger();
+    VFP_HOLDING **found = VfpFind(Kind, Key, NULL, NULL);
+
+    if (found != NULL)
+    {
+        VFP_HOLDING *holding = *found;
+        VFP_HOLDING **bucket = VfpBucket(Kind, NewKey);
+
+        *found = holding->Next;
+        holding->Key = NewKey;
+        holding->Size = NewSize;
+        holding->Next = *bucket;
+        *bucket = holding;
+    }
+    VfpUnlockLedger(irql);
 }
 
 VF_SELDOM DECLSPEC_NOINLINE VOID VfpGive(VF_HOLDING Kind, const VOID *Key, const VOID *Process, PVOID Caller)
