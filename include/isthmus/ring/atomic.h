@@ -178,6 +178,12 @@ IST_RING_INLINE void IstAdd64(volatile UINT64 *Address, UINT64 Value)
 #endif
 }
 
+/* Adds to what only this side writes, so without interlock; others read the old value or the new one. */
+IST_RING_INLINE void IstCount64(volatile UINT64 *Counter, UINT64 Value)
+{
+    IstStore64(Counter, IstLoad64(Counter) + Value);
+}
+
 IST_RING_INLINE void IstXor64(volatile UINT64 *Address, UINT64 Value)
 {
 #if IST_RING_MSVC || IST_RING_X86_32

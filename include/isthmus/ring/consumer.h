@@ -13,8 +13,8 @@
  * lie in memory that the producer may be able to write all the time: a kernel consumer of a user producer copies what
  * it is going to check, and checks the copy (IsthmusRingRead).
  *
- * Every call is bounded, whatever the producer does: it looks at the producer's position once, so discarded records
- * that are published as fast as they are skipped do not hold it.
+ * Every call is bounded, whatever the producer does: it looks at the producer's position twice at most, so discarded
+ * records that are published as fast as they are skipped do not hold it.
  */
 #ifndef ISTHMUS_RING_CONSUMER_H
 #define ISTHMUS_RING_CONSUMER_H
@@ -147,7 +147,7 @@ IST_RING_COLD ISTHMUS_RING_RESULT IstConsumerJump(ISTHMUS_RING_CONSUMER *Consume
     Consumer->Oldest = oldest;
     if (oldest > Consumer->Next)
     {
-        Consumer->End.Own.Counters->LostBytes += oldest - Consumer->Next;
+        IstCount64(&Consumer->End.Own.Counters->LostBytes, oldest - Consumer->Next);
         if (Consumer->Next == Consumer->Released)
         {
             Consumer->Released = oldest; /* nothing is held: the loss is behind us, not in what comes next */
@@ -227,7 +227,7 @@ IST_RING_COLD ISTHMUS_RING_RESULT IstConsumerNext(ISTHMUS_RING_CONSUMER *Consume
             Consumer->Bytes += (UINT32)header;
             return IsthmusRingOk;
         }
-        Consumer->End.Own.Counters->Discards++;
+        IstCount64(&Consumer->End.Own.Counters->Discards, 1);
     }
     if (!held && Consumer->Next != Consumer->Released && result != IsthmusRingBroken)
     {
@@ -325,7 +325,7 @@ IST_RING_INLINE ISTHMUS_RING_RESULT IsthmusRingRelease(ISTHMUS_RING_CONSUMER *Co
         IstFenceAcquire(); /* C3: the data was read before Oldest is */
         if (IstLoad64(Consumer->End.Peer.Oldest) > Consumer->Released && Consumer->Next != Consumer->Released)
         {
-            Consumer->End.Own.Counters->Drops++;
+            IstCount64(&Consumer->End.Own.Counters->Drops, 1);
             result = IsthmusRingLost;
         }
     }

@@ -135,8 +135,9 @@ IST_RING_COLD ISTHMUS_RING_RESULT IstProducerOverwrite(ISTHMUS_RING_PRODUCER *Pr
         }
         oldest += span;
     }
-    counters->LostRecords += lostRecords; /* only now: one that got IsthmusRingFull above has given nothing up */
-    counters->LostBytes += lostBytes;
+    /* Only now: one that got IsthmusRingFull above has given nothing up. */
+    IstCount64(&counters->LostRecords, lostRecords);
+    IstCount64(&counters->LostBytes, lostBytes);
     Producer->Oldest = oldest;
     Producer->Limit = oldest + Producer->Capacity;
     IstStore64(Producer->End.Own.Oldest, oldest); /* O1 */
@@ -255,13 +256,13 @@ IST_RING_INLINE ISTHMUS_RING_RESULT IsthmusRingCommit(ISTHMUS_RING_PRODUCER *Pro
 IST_RING_INLINE void IsthmusRingDiscard(ISTHMUS_RING_PRODUCER *Producer)
 {
     Producer->Reserved = Producer->Next;
-    Producer->End.Own.Counters->Discards++;
+    IstCount64(&Producer->End.Own.Counters->Discards, 1);
 }
 
 /* Says that Records records were given up for want of room. */
 IST_RING_INLINE void IsthmusRingDropped(ISTHMUS_RING_PRODUCER *Producer, UINT64 Records)
 {
-    Producer->End.Own.Counters->Drops += Records;
+    IstCount64(&Producer->End.Own.Counters->Drops, Records);
 }
 
 /*
