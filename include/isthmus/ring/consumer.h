@@ -13,8 +13,8 @@
  * lie in memory that the producer may be able to write all the time: a kernel consumer of a user producer copies what
  * it is going to check, and checks the copy (IsthmusRingRead).
  *
- * Every call is bounded, whatever the producer does: it looks at the producer's position twice at most, so discarded
- * records that are published as fast as they are skipped do not hold it.
+ * Every call is bounded, whatever the producer does: it looks at the producer's position a fixed number of times,
+ * so discarded records that are published as fast as they are skipped do not hold it.
  */
 #ifndef ISTHMUS_RING_CONSUMER_H
 #define ISTHMUS_RING_CONSUMER_H

@@ -145,7 +145,20 @@ static inline BOOLEAN MipLockedTooMuch(ULONG More)
     return MiCounters.LockedPages + More > (LONG64)(MiTotalPages - MiTotalPages / 8);
 }
 
-/* User memory from *Done on; a page that stopped MipLockResident is looked at closer, or faulted in, or the end. */
+/*
+ * WorkingSetLock held, since the last of the pages was locked: an ending process loses its pages under that lock, and
+ * then looks whether it is charged for any, so no lock goes unnoticed. Not before the last: a lock that is going to fail
+ * for want of the rest is no driver's mistake.
+ */
+static inline VOID MipCharge(PEPROCESS Process, ULONG Pages)
+{
+    InterlockedAdd64(&Process->Space.LockedPages, Pages);
+}
+
+/*
+ * User memory from *Done on; a page that stopped MipLockResident is looked at closer, or faulted in, or the end. Charges
+ * the process.
+ */
 static DECLSPEC_NOINLINE NTSTATUS MipLockRest(PMDL Mdl, PEPROCESS Process, ULONG Pages, BOOLEAN Write, PULONG Done)
 {
     ULONG64 need = MI_PTE_VALID | (Write ? MI_PTE_WRITE : 0);
@@ -167,6 +180,10 @@ static DECLSPEC_NOINLINE NTSTATUS MipLockRest(PMDL Mdl, PEPROCESS Process, ULONG
         if (locked)
         {
             *Done = MipLockResident(Process, Mdl, *Done + 1, Pages, need);
+            if (*Done == Pages)
+            {
+                MipCharge(Process, Pages);
+            }
         }
         MiUnlockWorkingSet(Process);
         if (NT_SUCCESS(status) && !locked)
@@ -308,7 +325,7 @@ static DECLSPEC_NORETURN VOID MipGiveUp(PMDL Mdl, ULONG Done, NTSTATUS Status)
     ExRaiseStatus(Status);
 }
 
-/* The pages are locked. Process: NULL for kernel memory. */
+/* The pages are locked, and the process is charged for them. Process: NULL for kernel memory. */
 MI_INLINE VOID MipAccountLock(PMDL Mdl, PEPROCESS Process, ULONG Pages, BOOLEAN Write, PVOID Caller)
 {
     Mdl->Process = Process;
@@ -316,13 +333,9 @@ MI_INLINE VOID MipAccountLock(PMDL Mdl, PEPROCESS Process, ULONG Pages, BOOLEAN 
         (CSHORT)((Mdl->MdlFlags & ~MDL_WRITE_OPERATION) | MDL_PAGES_LOCKED | (Write ? MDL_WRITE_OPERATION : 0));
     InterlockedAdd64(&MiCounters.LockedPages, Pages);
     VfTake(VfPageLock, Mdl, NULL, Pages, 0);
-    if (Process != NULL)
+    if (Process != NULL && MiTrackLocks)
     {
-        InterlockedAdd64(&Process->Space.LockedPages, Pages);
-        if (MiTrackLocks)
-        {
-            MipTrack(Process, Mdl, Pages, Caller);
-        }
+        MipTrack(Process, Mdl, Pages, Caller);
     }
 }
 
@@ -377,6 +390,10 @@ MI_INLINE VOID MipProbeAndLock(PMDL Mdl, PEPROCESS Process, KPROCESSOR_MODE Mode
         else
         {
             done = MipLockResident(Process, Mdl, 0, pages, need);
+        }
+        if (done == pages)
+        {
+            MipCharge(Process, pages);
         }
         MiUnlockWorkingSet(Process);
         if (done == pages)
@@ -459,9 +476,13 @@ VOID NTAPI MmProbeAndLockSelectedPages(_Inout_ PMDL MemoryDescriptorList, _In_ P
                                           : MipCheckRange(one, process, AccessMode);
         if (NT_SUCCESS(status))
         {
-            status = MmIsSystemAddress(one->StartVa)
-                         ? MipLockKernel(one, 1, write, __builtin_return_address(0), &segment)
-                         : MipLockRest(one, process, 1, write, &segment);
+            BOOLEAN kernel = MmIsSystemAddress(one->StartVa);
+            status = kernel ? MipLockKernel(one, 1, write, __builtin_return_address(0), &segment)
+                            : MipLockRest(one, process, 1, write, &segment);
+            if (kernel && NT_SUCCESS(status))
+            {
+                MipCharge(process, 1); /* the MDL is the process's, whatever its pages are */
+            }
         }
         if (NT_SUCCESS(status))
         {
@@ -471,6 +492,7 @@ VOID NTAPI MmProbeAndLockSelectedPages(_Inout_ PMDL MemoryDescriptorList, _In_ P
     }
     if (!NT_SUCCESS(status))
     {
+        InterlockedAdd64(&process->Space.LockedPages, -(LONG64)done);
         MipGiveUp(mdl, done, status);
     }
     MipAccountLock(mdl, process, pages, write, __builtin_return_address(0));
