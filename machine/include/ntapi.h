@@ -296,6 +296,7 @@ NTSTATUS NTAPI NtFilterToken(HANDLE Token, ULONG Flags, PTOKEN_GROUPS SidsToDisa
                              PTOKEN_GROUPS RestrictedSids, PHANDLE NewToken);
 NTSTATUS NTAPI NtFlushBuffersFile(HANDLE File, PIO_STATUS_BLOCK IoStatus);
 NTSTATUS NTAPI NtFlushInstructionCache(HANDLE Process, PVOID Base, SIZE_T Length);
+NTSTATUS NTAPI NtFlushKey(HANDLE Key);
 NTSTATUS NTAPI NtFreeVirtualMemory(HANDLE Process, PVOID *Base, PSIZE_T Size, ULONG Type);
 NTSTATUS NTAPI NtGetContextThread(HANDLE Thread, PCONTEXT Context);
 NTSTATUS NTAPI NtLoadDriver(PUNICODE_STRING ServiceKey);

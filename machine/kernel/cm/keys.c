@@ -84,6 +84,24 @@ NTSTATUS NTAPI NtDeleteKey(HANDLE KeyHandle)
     return status;
 }
 
+/** The registry has no file: what is set is where it stays, so there is nothing left to do. PASSIVE_LEVEL. */
+NTSTATUS NTAPI NtFlushKey(HANDLE KeyHandle)
+{
+    CM_KEY *key;
+    NTSTATUS status = CmpReferenceKey(KeyHandle, 0, &key);
+
+    if (NT_SUCCESS(status))
+    {
+        REG_FLUSH_KEY_INFORMATION information = {.Object = key};
+        CMP_NOTIFICATION notification = CMP_NOTIFICATION_FOR(information, key);
+
+        status = CmpNotifyBefore(&notification, RegNtPreFlushKey);
+        status = CmpNotifyAfter(&notification, RegNtPostFlushKey, key, status);
+        ObDereferenceObject(key);
+    }
+    return status;
+}
+
 NTSTATUS CmpReturn(const VOID *Answer, ULONG Fixed, ULONG Size, PVOID Target, ULONG Length, PULONG ResultLength)
 {
     KPROCESSOR_MODE mode = ExGetPreviousMode();

@@ -276,7 +276,7 @@ SC_HANDLE WINAPI OpenServiceW(SC_HANDLE hSCManager, LPCWSTR lpServiceName, DWORD
 }
 
 /* The driver file as NtLoadDriver wants it: absolute DOS paths get \??\, quotes go, the rest stays. */
-static PWSTR ScmImagePath(PCWSTR Path)
+PWSTR ScmImagePath(PCWSTR Path)
 {
     SIZE_T length = AdvLength(Path);
     if (length >= 2 && Path[0] == L'"' && Path[length - 1] == L'"')
@@ -315,7 +315,7 @@ static BOOL ScmCheckCreation(DWORD Type, DWORD Start, DWORD ErrorControl, PCWSTR
 }
 
 /* Characters of a list of strings with its final empty one. */
-static SIZE_T ScmListLength(PCWSTR List)
+SIZE_T ScmListLength(PCWSTR List)
 {
     SIZE_T length = 0;
     while (List[length] != 0)

@@ -43,6 +43,13 @@ DWORD ScmReadNumber(_In_ HANDLE Key, _In_ PCWSTR Name, _In_ DWORD Default);
 NTSTATUS ScmWriteNumber(_In_ HANDLE Key, _In_ PCWSTR Name, _In_ DWORD Value);
 NTSTATUS ScmWriteText(_In_ HANDLE Key, _In_ PCWSTR Name, _In_ DWORD Type, _In_ PCWSTR Text, _In_ SIZE_T Bytes);
 
+/** What ImagePath holds for a path given to the manager; free with AdvFree. NULL: no memory. */
+PWSTR ScmImagePath(_In_ PCWSTR Path);
+/** Characters of a list of strings with the empty one that ends it. */
+SIZE_T ScmListLength(_In_ PCWSTR List);
+/** A wide copy of such a list, NULL for NULL; free with AdvFree. FALSE with the last error set: no memory. */
+BOOL ScmWidenList(_In_opt_ LPCSTR List, _Out_ PWSTR *Wide);
+
 /** Whether \Driver\<name> exists. */
 BOOLEAN ScmIsLoaded(_In_ PCUNICODE_STRING Name);
 

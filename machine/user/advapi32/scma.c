@@ -28,8 +28,7 @@ SC_HANDLE WINAPI OpenServiceA(SC_HANDLE hSCManager, LPCSTR lpServiceName, DWORD 
     return handle;
 }
 
-/* A list of strings that ends with an empty one. */
-static BOOL ScmWidenList(LPCSTR List, PWSTR *Wide)
+BOOL ScmWidenList(LPCSTR List, PWSTR *Wide)
 {
     SIZE_T length = 0;
     *Wide = NULL;

@@ -101,6 +101,60 @@ static void TestFailures(SC_HANDLE Manager)
     CHECK_FAILS(CloseServiceHandle(NULL), ERROR_INVALID_HANDLE);
 }
 
+static void TestConfig(SC_HANDLE Manager)
+{
+    SC_HANDLE service = Create(Manager, "configured", Path);
+    union
+    {
+        QUERY_SERVICE_CONFIGA Config;
+        char Room[512];
+    } answer;
+    DWORD needed = 0;
+
+    CHECK(service != NULL);
+    CHECK_FAILS(QueryServiceConfigA(service, &answer.Config, 8, &needed), ERROR_INSUFFICIENT_BUFFER);
+    CHECK(needed > sizeof(answer.Config) && needed <= sizeof(answer));
+    CHECK(QueryServiceConfigA(service, &answer.Config, needed, &needed));
+    CHECK(strcmp(answer.Config.lpBinaryPathName, "\\??\\C:\\run\\iotest.sys") == 0);
+    CHECK_EQUAL(answer.Config.dwStartType, SERVICE_DEMAND_START);
+    CHECK(ChangeServiceConfigA(service, SERVICE_NO_CHANGE, SERVICE_DISABLED, SERVICE_NO_CHANGE, NULL, NULL, NULL, NULL,
+                               NULL, NULL, "A name"));
+    CHECK(QueryServiceConfigA(service, &answer.Config, sizeof(answer), &needed));
+    CHECK_EQUAL(answer.Config.dwStartType, SERVICE_DISABLED);
+    CHECK(strcmp(answer.Config.lpDisplayName, "A name") == 0);
+    CHECK_FAILS(ChangeServiceConfigA(service, SERVICE_NO_CHANGE, 77, SERVICE_NO_CHANGE, NULL, NULL, NULL, NULL, NULL,
+                                     NULL, NULL),
+                ERROR_INVALID_PARAMETER);
+    CHECK(DeleteService(service) && CloseServiceHandle(service));
+}
+
+static void TestGetValue(void)
+{
+    static const char key[] = "Software\\u_scm";
+    HKEY handle;
+    char text[16] = "";
+    DWORD number = 0, size = sizeof(text), type = 0;
+
+    CHECK_EQUAL(RegCreateKeyA(HKEY_LOCAL_MACHINE, key, &handle), 0);
+    CHECK_EQUAL(RegSetValueExA(handle, "Open", 0, REG_SZ, (const BYTE *)"abc", 3), 0); /* its zero is missing */
+    CHECK_EQUAL(RegSetValueExA(handle, "Number", 0, REG_DWORD, (const BYTE *)&type, 4), 0);
+    CHECK_EQUAL(RegSetValueExA(handle, "Expand", 0, REG_EXPAND_SZ, (const BYTE *)"%SystemDrive%!", 15), 0);
+    CHECK_EQUAL(RegGetValueA(HKEY_LOCAL_MACHINE, key, "Open", RRF_RT_REG_SZ, &type, text, &size), 0);
+    CHECK(size == 4 && type == REG_SZ && strcmp(text, "abc") == 0);
+    CHECK_EQUAL(RegGetValueA(handle, NULL, "Open", RRF_RT_REG_DWORD, NULL, text, &size), ERROR_UNSUPPORTED_TYPE);
+    size = sizeof(number);
+    CHECK_EQUAL(RegGetValueA(handle, NULL, "Number", RRF_RT_DWORD, NULL, &number, &size), 0);
+    size = sizeof(text);
+    CHECK_EQUAL(RegGetValueA(handle, "", "Expand", RRF_RT_REG_SZ, &type, text, &size), 0);
+    CHECK(type == REG_SZ && strcmp(text, "C:!") == 0);
+    size = 2;
+    CHECK_EQUAL(RegGetValueA(handle, NULL, "Open", RRF_RT_ANY, NULL, text, &size), ERROR_MORE_DATA);
+    CHECK_EQUAL(size, 4);
+    CHECK_EQUAL(RegFlushKey(handle), 0);
+    CHECK_EQUAL(RegCloseKey(handle), 0);
+    CHECK_EQUAL(RegDeleteKeyA(HKEY_LOCAL_MACHINE, key), 0);
+}
+
 int main(void)
 {
     SC_HANDLE manager = OpenSCManagerA(NULL, NULL, SC_MANAGER_ALL_ACCESS);
@@ -108,6 +162,8 @@ int main(void)
     CHECK(manager != NULL);
     TestLife(manager);
     TestFailures(manager);
+    TestConfig(manager);
+    TestGetValue();
     CHECK(CloseServiceHandle(manager));
     return Done("u_scm");
 }
