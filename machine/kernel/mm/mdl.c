@@ -322,7 +322,14 @@ NTSTATUS NTAPI MmAdvanceMdl(_Inout_ PMDL Mdl, _In_ ULONG NumberOfBytes)
         if (Mdl->MdlFlags & MDL_PAGES_LOCKED)
         {
             MiUnlockMdlPages(Mdl, 0, skip);
-            VfMove(VfPageLock, Mdl, Mdl, pages - skip);
+            if (skip == pages) /* nothing is left to unlock: who frees the MDL now has forgotten nothing */
+            {
+                VfGive(VfPageLock, Mdl, NULL);
+            }
+            else
+            {
+                VfMove(VfPageLock, Mdl, Mdl, pages - skip);
+            }
         }
         RtlMoveMemory(pfns, pfns + skip, (pages - skip) * sizeof(PFN_NUMBER));
     }

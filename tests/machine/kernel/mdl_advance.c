@@ -108,6 +108,16 @@ static VOID TestUnlocked(KTEST_RUN *Run)
         CHECK_EQUAL(locked, i >= 2);
     }
     Close(Run, &buffer);
+
+    KT_COVERS("MmAdvanceMdl, IoFreeMdl", "after the very end no page is locked, and the MDL may be freed without "
+              "MmUnlockPages", "ours: the page says only that skipped pages are unlocked");
+    if (Open(Run, &buffer, 0, 4 * PAGE_SIZE))
+    {
+        CHECK_STATUS(MmAdvanceMdl(buffer.Mdl, 4 * PAGE_SIZE), STATUS_SUCCESS);
+        CHECK_EQUAL(KtLockedPages(buffer.Va, 4), 0);
+        IoFreeMdl(buffer.Mdl);
+        KtUserFree(buffer.Base);
+    }
 }
 
 static VOID TestOthers(KTEST_RUN *Run)
