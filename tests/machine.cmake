@@ -44,7 +44,7 @@ add_test(NAME machine.user.hello COMMAND ${PROJECT_SOURCE_DIR}/tests/expect-stat
     ${NTRUN} --timeout 120 --stdin ${PROJECT_BINARY_DIR}/two-lines.txt --env "GREETING=good morning"
     u_hello.exe one "two words" "" "a\"quote" "back\\slash\\" WORKING_DIRECTORY ${TEST_OUTPUT}) # a list would lose the ""
 set_tests_properties(machine.user.hello PROPERTIES TIMEOUT 150)
-foreach(name heap vm threads fibers names sync seh try crt psapi)
+foreach(name heap vm threads fibers names pool sync seh try crt psapi)
     machine_test(machine.user.${name} RUN u_${name}.exe)
 endforeach()
 machine_test(machine.user.files RUN ${LICENSE_FILE} u_files.exe)
