@@ -9,7 +9,7 @@
 static RTL_SRWLOCK BasePoolLock;
 static RTL_CONDITION_VARIABLE BasePoolWork, BasePoolDone;
 static LIST_ENTRY BasePoolQueue, BasePoolWatched;
-static ULONG BasePoolWorkers, BasePoolIdle;
+static ULONG BasePoolWorkers, BasePoolFree; /* free: idle, or just made */
 static HANDLE BasePoolWake;        /* tells the watcher that what it watches has changed */
 
 static VOID BasePoolEnter(VOID)
@@ -104,10 +104,34 @@ static VOID BaseRunTask(BASE_TASK *Task)
     BaseSettle(Task);
 }
 
+static DWORD WINAPI BaseWorker(PVOID Unused);
+
+/*
+ * One more if none is free; lock held. Done for each call that is queued, and by each worker that leaves others in the
+ * queue when it takes one: so calls that block never hold up the rest, and short ones make few threads.
+ */
+static VOID BaseAddWorker(VOID)
+{
+    HANDLE worker;
+
+    if (BasePoolFree != 0 || BasePoolWorkers >= BASE_POOL_WORKERS)
+    {
+        return;
+    }
+    worker = CreateThread(NULL, 0, BaseWorker, NULL, 0, NULL);
+    if (worker != NULL) /* else one of those that are there will come to it */
+    {
+        BasePoolWorkers++;
+        BasePoolFree++;
+        NtClose(worker);
+    }
+}
+
 static DWORD WINAPI BaseWorker(PVOID Unused)
 {
     UNREFERENCED_PARAMETER(Unused);
     BasePoolEnter();
+    BasePoolFree--;
     for (;;)
     {
         LARGE_INTEGER timeout = {.QuadPart = -(LONG64)BASE_POOL_IDLE * 10000};
@@ -115,13 +139,18 @@ static DWORD WINAPI BaseWorker(PVOID Unused)
 
         if (BasePoolQueue.Flink == &BasePoolQueue)
         {
-            BasePoolIdle++;
+            BasePoolFree++;
             status = RtlSleepConditionVariableSRW(&BasePoolWork, &BasePoolLock, &timeout, 0);
-            BasePoolIdle--;
+            BasePoolFree--;
         }
         if (BasePoolQueue.Flink != &BasePoolQueue)
         {
-            BaseRunTask(BaseTakeTask());
+            BASE_TASK *task = BaseTakeTask();
+            if (BasePoolQueue.Flink != &BasePoolQueue)
+            {
+                BaseAddWorker();
+            }
+            BaseRunTask(task);
         }
         else if (status == STATUS_TIMEOUT)
         {
@@ -142,15 +171,7 @@ static VOID BaseQueue(BASE_TASK *Task, DWORD WaitResult)
         Task->Queued = TRUE;
         BaseInsertTail(&BasePoolQueue, &Task->QueueLinks);
     }
-    if (BasePoolIdle == 0 && BasePoolWorkers < BASE_POOL_WORKERS)
-    {
-        HANDLE worker = CreateThread(NULL, 0, BaseWorker, NULL, 0, NULL);
-        if (worker != NULL) /* else one of those that are there will come to it */
-        {
-            BasePoolWorkers++;
-            NtClose(worker);
-        }
-    }
+    BaseAddWorker();
     RtlWakeConditionVariable(&BasePoolWork);
 }
 

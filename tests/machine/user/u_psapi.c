@@ -88,8 +88,40 @@ static void Small(void)
     CHECK_FAILS(FindResourceA(NULL, "Driver", "OTHER") != NULL, ERROR_RESOURCE_TYPE_NOT_FOUND);
 }
 
+/* Kernel addresses are for those who may debug. */
+static void EnableDebug(void)
+{
+    TOKEN_PRIVILEGES privileges = {.PrivilegeCount = 1, .Privileges = {{.Attributes = SE_PRIVILEGE_ENABLED}}};
+    HANDLE token = NULL;
+
+    CHECK(OpenProcessToken(GetCurrentProcess(), TOKEN_ADJUST_PRIVILEGES, &token));
+    CHECK(LookupPrivilegeValueA(NULL, "SeDebugPrivilege", &privileges.Privileges[0].Luid));
+    CHECK(AdjustTokenPrivileges(token, FALSE, &privileges, 0, NULL, NULL));
+    CloseHandle(token);
+}
+
+static void Lists(void)
+{
+    DWORD processes[32], bytes = 0, self = 0;
+    LPVOID drivers[32];
+    char name[32] = "";
+
+    CHECK(EnumProcesses(processes, sizeof(processes), &bytes));
+    for (DWORD i = 0; i < bytes / sizeof(DWORD); i++)
+    {
+        self += processes[i] == GetCurrentProcessId();
+    }
+    CHECK_EQUAL(self, 1);
+    CHECK(EnumDeviceDrivers(drivers, sizeof(drivers), &bytes) && drivers[0] == NULL);
+    EnableDebug();
+    CHECK(EnumDeviceDrivers(drivers, sizeof(drivers), &bytes) && bytes >= sizeof(LPVOID));
+    CHECK(GetDeviceDriverBaseNameA(drivers[0], name, sizeof(name)) == 12 && strcmp(name, "ntoskrnl.exe") == 0);
+    CHECK_FAILS(GetDeviceDriverBaseNameA((LPVOID)1, name, sizeof(name)) != 0, ERROR_INVALID_HANDLE);
+}
+
 int main(void)
 {
+    Lists();
     WorkingSet();
     Small();
     return Done("u_psapi");
