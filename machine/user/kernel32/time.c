@@ -121,6 +121,46 @@ DWORD WINAPI GetTimeZoneInformation(LPTIME_ZONE_INFORMATION lpTimeZoneInformatio
     return TIME_ZONE_ID_UNKNOWN;
 }
 
+/* Minutes west of UTC; FALSE for a zone with daylight saving, whose rules are not kept here. */
+static BOOL BaseZoneBias(const TIME_ZONE_INFORMATION *Zone, PLONG Bias)
+{
+    TIME_ZONE_INFORMATION own;
+
+    if (Zone == NULL)
+    {
+        GetTimeZoneInformation(&own);
+        Zone = &own;
+    }
+    *Bias = Zone->Bias + Zone->StandardBias;
+    return Zone->DaylightDate.wMonth == 0 ? TRUE : BaseFailWith(ERROR_NOT_SUPPORTED);
+}
+
+static BOOL BaseShiftTime(const SYSTEMTIME *Time, LONG64 Minutes, LPSYSTEMTIME Shifted)
+{
+    FILETIME time;
+
+    if (!SystemTimeToFileTime(Time, &time))
+    {
+        return FALSE;
+    }
+    BaseToFileTime(BaseFromFileTime(&time) + Minutes * 600000000, &time);
+    return FileTimeToSystemTime(&time, Shifted);
+}
+
+BOOL WINAPI SystemTimeToTzSpecificLocalTime(CONST TIME_ZONE_INFORMATION *lpTimeZoneInformation,
+                                            CONST SYSTEMTIME *lpUniversalTime, LPSYSTEMTIME lpLocalTime)
+{
+    LONG bias;
+    return BaseZoneBias(lpTimeZoneInformation, &bias) && BaseShiftTime(lpUniversalTime, -(LONG64)bias, lpLocalTime);
+}
+
+BOOL WINAPI TzSpecificLocalTimeToSystemTime(CONST TIME_ZONE_INFORMATION *lpTimeZoneInformation,
+                                            CONST SYSTEMTIME *lpLocalTime, LPSYSTEMTIME lpUniversalTime)
+{
+    LONG bias;
+    return BaseZoneBias(lpTimeZoneInformation, &bias) && BaseShiftTime(lpLocalTime, bias, lpUniversalTime);
+}
+
 /* ---- Since start ---- */
 
 ULONGLONG WINAPI GetTickCount64(VOID)

@@ -406,3 +406,9 @@ BOOL WINAPI CreateHardLinkW(LPCWSTR lpFileName, LPCWSTR lpExistingFileName, LPSE
     NtClose(file);
     return BaseResult(status);
 }
+
+/* They are, and nothing changes it: the OEM code page is the same. */
+BOOL WINAPI AreFileApisANSI(VOID)
+{
+    return TRUE;
+}

@@ -109,8 +109,20 @@ static VOID TestTemporary(VOID)
     CHECK_EQUAL(fclose(file), 0);
 }
 
+static VOID TestZones(VOID)
+{
+    TIME_ZONE_INFORMATION east = {.Bias = -90}, daylight = {.DaylightDate = {.wMonth = 3}};
+    SYSTEMTIME utc = {.wYear = 2024, .wMonth = 2, .wDay = 28, .wHour = 23}, local, back;
+
+    CHECK(SystemTimeToTzSpecificLocalTime(&east, &utc, &local));
+    CHECK(local.wDay == 29 && local.wHour == 0 && local.wMinute == 30);
+    CHECK(TzSpecificLocalTimeToSystemTime(&east, &local, &back) && back.wDay == 28 && back.wHour == 23);
+    CHECK_FAILS(SystemTimeToTzSpecificLocalTime(&daylight, &utc, &local), ERROR_NOT_SUPPORTED);
+}
+
 int main(void)
 {
+    TestZones();
     TestVolumes();
     TestDevices();
     TestFinalPath();
