@@ -269,38 +269,35 @@ BOOL WINAPI RegisterWaitForSingleObject(PHANDLE phNewWaitObject, HANDLE hObject,
     return TRUE;
 }
 
-/* Event NULL: don't wait; INVALID_HANDLE_VALUE: wait for its calls; else set when they have ended. */
-static BOOL BaseEndTask(BASE_TASK *Task, HANDLE Event)
+/*
+ * Event NULL: don't wait; INVALID_HANDLE_VALUE: wait for its calls; else set when they have ended, also when one of them
+ * is what calls this.
+ */
+static BOOL BaseEndWatch(BASE_TASK *Task, HANDLE Event)
 {
-    BOOLEAN busy;
-
     if (Task == NULL)
     {
         return BaseFailWith(ERROR_INVALID_HANDLE);
     }
-    BaseUnwatchTask(Task);
-    busy = Task->Pending != 0 || Task->Running != 0;
-    if (Event != NULL)
+    if (Event == INVALID_HANDLE_VALUE)
     {
-        BaseWaitTask(Task, FALSE); /* with an event, too: it is then set before this returns, which nobody can tell */
-        if (Event != INVALID_HANDLE_VALUE)
-        {
-            SetEvent(Event);
-        }
-        busy = FALSE;
+        Task->Repeat = FALSE; /* or a call that ends now would watch again */
+        BaseUnwatchTask(Task);
+        BaseWaitTask(Task, FALSE);
+        BaseCloseTask(Task);
+        return TRUE;
     }
-    BaseCloseTask(Task);
-    return busy ? BaseFailWith(ERROR_IO_PENDING) : TRUE;
+    return BaseEndTask(Task, Event) ? TRUE : BaseFailWith(ERROR_IO_PENDING);
 }
 
 BOOL WINAPI UnregisterWaitEx(HANDLE WaitHandle, HANDLE CompletionEvent)
 {
-    return BaseEndTask((BASE_TASK *)WaitHandle, CompletionEvent);
+    return BaseEndWatch((BASE_TASK *)WaitHandle, CompletionEvent);
 }
 
 BOOL WINAPI UnregisterWait(HANDLE WaitHandle)
 {
-    return BaseEndTask((BASE_TASK *)WaitHandle, NULL);
+    return BaseEndWatch((BASE_TASK *)WaitHandle, NULL);
 }
 
 /* ---- Timer queues ---- */
@@ -398,25 +395,67 @@ BOOL WINAPI DeleteTimerQueueTimer(HANDLE TimerQueue, HANDLE Timer, HANDLE Comple
         }
     }
     RtlReleaseSRWLockExclusive(&queue->Lock);
-    return task != NULL ? BaseEndTask(task, CompletionEvent) : BaseFailWith(ERROR_INVALID_PARAMETER);
+    return task != NULL ? BaseEndWatch(task, CompletionEvent) : BaseFailWith(ERROR_INVALID_PARAMETER);
+}
+
+/* Deletes all timers of a queue, and waits for their calls if asked to; then the queue. */
+static VOID BaseDeleteQueue(BASE_TIMER_QUEUE *Queue, BOOLEAN Wait)
+{
+    BASE_QUEUE_TIMER *timer;
+
+    for (;;)
+    {
+        RtlAcquireSRWLockExclusive(&Queue->Lock);
+        timer = Queue->Timers;
+        RtlReleaseSRWLockExclusive(&Queue->Lock);
+        if (timer == NULL)
+        {
+            break;
+        }
+        DeleteTimerQueueTimer((HANDLE)Queue, (HANDLE)timer, Wait ? INVALID_HANDLE_VALUE : NULL);
+    }
+    RtlFreeHeap(NtCurrentPeb()->ProcessHeap, 0, Queue);
+}
+
+/* In the pool, so that a timer's own call may delete its queue with an event. */
+static VOID BaseRunQueueEnd(BASE_TASK *Task, DWORD WaitResult)
+{
+    UNREFERENCED_PARAMETER(WaitResult);
+    BaseDeleteQueue(Task->Callback, TRUE);
+    NtSetEvent((HANDLE)Task->Context, NULL);
+}
+
+static VOID BaseStopQueue(BASE_TIMER_QUEUE *Queue)
+{
+    RtlAcquireSRWLockExclusive(&Queue->Lock);
+    for (BASE_QUEUE_TIMER *timer = Queue->Timers; timer != NULL; timer = timer->Next)
+    {
+        BaseUnwatchTask(timer->Task);
+    }
+    RtlReleaseSRWLockExclusive(&Queue->Lock);
 }
 
 BOOL WINAPI DeleteTimerQueueEx(HANDLE TimerQueue, HANDLE CompletionEvent)
 {
     BASE_TIMER_QUEUE *queue = (BASE_TIMER_QUEUE *)TimerQueue;
+    BASE_TASK *end;
 
     if (queue == NULL)
     {
         return BaseFailWith(ERROR_INVALID_HANDLE);
     }
-    while (queue->Timers != NULL)
+    if (CompletionEvent == NULL || CompletionEvent == INVALID_HANDLE_VALUE)
     {
-        DeleteTimerQueueTimer(TimerQueue, queue->Timers, CompletionEvent != NULL ? INVALID_HANDLE_VALUE : NULL);
+        BaseDeleteQueue(queue, CompletionEvent != NULL);
+        return TRUE;
     }
-    RtlFreeHeap(NtCurrentPeb()->ProcessHeap, 0, queue);
-    if (CompletionEvent != NULL && CompletionEvent != INVALID_HANDLE_VALUE)
+    end = BaseCreateTask(BaseRunQueueEnd, queue, CompletionEvent);
+    if (end == NULL)
     {
-        SetEvent(CompletionEvent);
+        return FALSE;
     }
+    BaseStopQueue(queue); /* no call becomes due from here on */
+    BaseSubmitTask(end, 0);
+    BaseCloseTask(end);
     return TRUE;
 }

@@ -56,18 +56,23 @@ static BOOLEAN BaseIsIdle(const BASE_TASK *Task)
 }
 
 /* Lock held: tells those who wait for it, or frees it. */
-static VOID BaseSettle(BASE_TASK *Task)
+static BOOLEAN BaseSettle(BASE_TASK *Task)
 {
     if (!BaseIsIdle(Task))
     {
-        return;
+        return FALSE;
     }
     if (Task->Closed && Task->WatchLinks.Flink == NULL)
     {
+        if (Task->Ended != NULL)
+        {
+            NtSetEvent(Task->Ended, NULL);
+        }
         RtlFreeHeap(NtCurrentPeb()->ProcessHeap, 0, Task);
-        return;
+        return TRUE;
     }
     RtlWakeAllConditionVariable(&BasePoolDone);
+    return FALSE;
 }
 
 /* ---- Workers ---- */
@@ -399,11 +404,20 @@ VOID BaseWaitTask(BASE_TASK *Task, BOOL Cancel)
     BasePoolLeave();
 }
 
-VOID BaseCloseTask(BASE_TASK *Task)
+BOOLEAN BaseEndTask(BASE_TASK *Task, HANDLE Ended)
 {
+    BOOLEAN gone;
+
     BasePoolEnter();
     BaseDisarm(Task);
     Task->Closed = TRUE;
-    BaseSettle(Task);
+    Task->Ended = Ended;
+    gone = BaseSettle(Task);
     BasePoolLeave();
+    return gone;
+}
+
+VOID BaseCloseTask(BASE_TASK *Task)
+{
+    BaseEndTask(Task, NULL);
 }

@@ -24,6 +24,7 @@ struct _BASE_TASK
     ULONG Running;
     BOOLEAN Queued;
     BOOLEAN Closed;                /* freed when the last call has ended */
+    HANDLE Ended;                  /* an event to set then, or NULL */
     HANDLE Handle;                 /* to wait for; NULL: only the time */
     BOOLEAN HasDue;
     LONG64 Due;                    /* in 100 ns since start (interrupt time) */
@@ -43,5 +44,6 @@ VOID BaseWatchTask(BASE_TASK *Task, HANDLE Handle, const LARGE_INTEGER *Due, ULO
 VOID BaseUnwatchTask(BASE_TASK *Task);
 /** Waits until no call is due or running; with Cancel those not begun are dropped. */
 VOID BaseWaitTask(BASE_TASK *Task, BOOL Cancel);
-/** The task goes when its last call has ended. */
+/** The task goes when its last call has ended; Ended, if not NULL, is an event to set then. TRUE: it has gone. */
+BOOLEAN BaseEndTask(BASE_TASK *Task, HANDLE Ended);
 VOID BaseCloseTask(BASE_TASK *Task);

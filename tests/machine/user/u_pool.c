@@ -157,6 +157,43 @@ static VOID CALLBACK Registered(PVOID Context, BOOLEAN TimedOut)
     SetEvent(Signal);
 }
 
+static HANDLE Ended, Own;
+
+/* Ends its own wait; by an event, since waiting for oneself never ends. */
+static VOID CALLBACK EndsItself(PVOID Context, BOOLEAN TimedOut)
+{
+    (void)TimedOut;
+    CHECK(WaitForSingleObject(Gate, 10000) == WAIT_OBJECT_0); /* Own is set */
+    CHECK(!(Context != NULL ? DeleteTimerQueueTimer(Context, Own, Ended) : UnregisterWaitEx(Own, Ended)));
+    CHECK_EQUAL(GetLastError(), ERROR_IO_PENDING);
+    CHECK_EQUAL(WaitForSingleObject(Ended, 0), WAIT_TIMEOUT);
+}
+
+static VOID CALLBACK EndsItsQueue(PVOID Context, BOOLEAN TimedOut)
+{
+    (void)TimedOut;
+    CHECK(DeleteTimerQueueEx(Context, Ended));
+}
+
+static VOID TestEndedFromWithin(VOID)
+{
+    HANDLE queue = CreateTimerQueue(), timer;
+
+    Ended = CreateEventA(NULL, FALSE, FALSE, NULL);
+    ResetEvent(Gate);
+    CHECK(RegisterWaitForSingleObject(&Own, Ended, EndsItself, NULL, 1, WT_EXECUTEONLYONCE));
+    SetEvent(Gate);
+    CHECK_EQUAL(WaitForSingleObject(Ended, 10000), WAIT_OBJECT_0);
+
+    ResetEvent(Gate);
+    CHECK(CreateTimerQueueTimer(&Own, queue, EndsItself, queue, 1, 1, WT_EXECUTEDEFAULT));
+    SetEvent(Gate);
+    CHECK_EQUAL(WaitForSingleObject(Ended, 10000), WAIT_OBJECT_0);
+    CHECK(CreateTimerQueueTimer(&timer, queue, EndsItsQueue, queue, 1, 0, WT_EXECUTEONLYONCE));
+    CHECK_EQUAL(WaitForSingleObject(Ended, 10000), WAIT_OBJECT_0);
+    CloseHandle(Ended);
+}
+
 static VOID TestOlder(VOID)
 {
     HANDLE wait, event = CreateEventA(NULL, FALSE, FALSE, NULL), queue = CreateTimerQueue(), timer;
@@ -194,5 +231,6 @@ int main(void)
     TestTimer();
     TestWaits();
     TestOlder();
+    TestEndedFromWithin();
     return Done("pool");
 }
