@@ -102,6 +102,9 @@ machine_test(machine.screen.recursion STATUS 203 SAYS "^    \\.\\.\\.  [0-9]+ ti
 machine_test(machine.screen.json OPTIONS --json - STATUS 203 SAYS "\"function\": \"Misuse_unhandled\""
     RUN misuse.sys misuse.exe unhandled)
 
+# Threads that are moved between processors at any instruction.
+machine_test(machine.shuffle.seh OPTIONS --cpus 3 --shuffle --seed 1 RUN ktest.sys ktest.exe seh)
+
 # The ledger: exactly what the driver holds, each with the function that took it; nothing after it has given all back.
 set(one_of_each mdl:TakeMdl page-lock:TakePageLock system-mapping:TakeSystemMapping mdl-pages:TakeMdlPages
     pool:TakeMdlPages user-mapping:TakeUserMapping reserved-mapping:TakeReservedMapping system-mapping:TakeViewThere

@@ -54,10 +54,10 @@ VOID NTAPI KeStackAttachProcess(PKPROCESS Process, PKAPC_STATE ApcState)
     PKTHREAD thread = KiCurrentThread();
     BOOLEAN on;
 
-    if (KiPrcb()->DpcRoutineActive || KeGetCurrentIrql() > DISPATCH_LEVEL)
+    if (KeIsInDpc() || KeGetCurrentIrql() > DISPATCH_LEVEL)
     {
         KeBugCheckEx(0x05, (ULONG_PTR)Process, (ULONG_PTR)thread->ApcState.Process, thread->ApcStateIndex,
-                     KiPrcb()->DpcRoutineActive);
+                     KeIsInDpc());
     }
     on = KiLockDispatcher();
     if (thread->ApcState.Process == Process)
@@ -143,10 +143,10 @@ VOID NTAPI KeAttachProcess(PKPROCESS Process)
     {
         return;
     }
-    if (thread->ApcStateIndex != 0 || KiPrcb()->DpcRoutineActive)
+    if (thread->ApcStateIndex != 0 || KeIsInDpc())
     {
         KeBugCheckEx(0x05, (ULONG_PTR)Process, (ULONG_PTR)thread->ApcState.Process, thread->ApcStateIndex,
-                     KiPrcb()->DpcRoutineActive);
+                     KeIsInDpc());
     }
     on = KiLockDispatcher();
     KiAttach(thread, Process, &thread->SavedApcState);

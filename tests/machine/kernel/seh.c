@@ -403,6 +403,39 @@ static VOID TestStorm(KTEST_RUN *Run)
     }
 }
 
+/* More threads than processors, so that each goes from one to the other. */
+static VOID NTAPI AskManyTimes(PVOID Context)
+{
+    PLONG wrong = Context;
+
+    for (ULONG i = 0; i < 300000; i++)
+    {
+        ULONG_PTR low, high, here = (ULONG_PTR)__builtin_frame_address(0);
+        IoGetStackLimits(&low, &high);
+        *wrong += here < low || here >= high;
+    }
+    PsTerminateSystemThread(STATUS_SUCCESS);
+}
+
+static VOID TestLimits(KTEST_RUN *Run)
+{
+    PETHREAD threads[5];
+    LONG wrong[5] = {0};
+
+    KT_COVERS("IoGetStackLimits", "the caller's own stack, which is also where handlers are looked for, while threads "
+              "move between processors", "DDI IoGetStackLimits");
+    for (ULONG i = 0; i < RTL_NUMBER_OF(threads); i++)
+    {
+        threads[i] = KtStart(Run, AskManyTimes, &wrong[i]);
+    }
+    for (ULONG i = 0; i < RTL_NUMBER_OF(threads); i++)
+    {
+        KtJoin(threads[i]);
+        KtSay(Run, "thread %lu: another stack %ld times", i, wrong[i]);
+        CHECK_EQUAL(wrong[i], 0);
+    }
+}
+
 VOID KtGroup_seh(KTEST_RUN *Run)
 {
     TestCodes(Run);
@@ -414,4 +447,5 @@ VOID KtGroup_seh(KTEST_RUN *Run)
     TestDeep(Run);
     TestRegisters(Run);
     TestStorm(Run);
+    TestLimits(Run);
 }

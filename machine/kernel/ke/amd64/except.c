@@ -93,7 +93,7 @@ DECLSPEC_NORETURN VOID KiUnhandledKernelException(PEXCEPTION_RECORD Record, PCON
     ULONG_PTR code = (ULONG_PTR)(ULONG)Record->ExceptionCode;
     ULONG_PTR address = (ULONG_PTR)Record->ExceptionAddress;
 
-    if (KeGetCurrentIrql() < DISPATCH_LEVEL && !KiPrcb()->DpcRoutineActive && thread != KiPrcb()->IdleThread)
+    if (KeGetCurrentIrql() < DISPATCH_LEVEL && thread != KiPrcb()->IdleThread) /* DPCs run at DISPATCH_LEVEL */
     {
         if (thread->TrapFrame != NULL && !thread->SystemThread)
         {

@@ -21,8 +21,8 @@ static BOOLEAN KiWithin(ULONG_PTR Pointer, ULONG_PTR Low, ULONG_PTR High)
 /* The stack that a pointer lies in, among those the current processor and thread use. */
 VOID KiStackOf(ULONG_PTR Pointer, PULONG_PTR Low, PULONG_PTR High)
 {
-    PKPRCB prcb = KiPrcb();
-    PKTHREAD thread = prcb->CurrentThread;
+    PKTHREAD thread = KiCurrentThread(); /* by one instruction: the thread may go on on another processor at any time */
+    PKPRCB prcb = KiPrcb();              /* whose own stacks nobody leaves for another processor */
     ULONG_PTR dpc = (ULONG_PTR)prcb->DpcStack;
     ULONG_PTR bug = (ULONG_PTR)KiBugCheckStack;
     PKI_PROCESSOR processor = prcb->Processor;
