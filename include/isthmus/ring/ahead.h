@@ -7,7 +7,7 @@
  * producer, which is going to write it, as well as to the consumer. Both know where the next records are, so while one
  * record is worked on the lines of a later one are under way:
  *
- *           this record              at least Ahead bytes on, as many bytes as this record has
+ *           this record              IST_RING_AHEAD or more on, as many bytes as this record has
  *      ----+-----------+- - - - - - +-----------+- - - - +---
  *          | in use    |            | fetched   |        |  Known: published (consumer), free (producer)
  *
@@ -23,8 +23,7 @@
 
 #define IST_RING_FETCH_UNIT  64u   /* bytes: a cache line */
 #define IST_RING_FETCH_MOST  8192u /* bytes of one record that are fetched */
-#define IST_RING_READ_AHEAD  768u  /* bytes */
-#define IST_RING_WRITE_AHEAD 1024u /* bytes */
+#define IST_RING_AHEAD       2048u /* bytes, at least, from the record in use to the lines that are fetched */
 
 #define IST_RING_PATIENCE 16u /* pauses */
 #define IST_RING_LITTLE   16u /* a look that brings less than this part of the ring brought little */
@@ -42,22 +41,19 @@ IST_RING_INLINE void IstRingFetchLine(const UINT8 *Place, int ToWrite)
     }
 }
 
-/*
- * Place: of a record that takes Span bytes of the ring; Known bytes from there on are this side's. Ahead and ToWrite
- * are constants.
- */
-IST_RING_INLINE void IstRingFetchAhead(const UINT8 *Place, UINT64 Span, UINT64 Known, UINT32 Ahead, int ToWrite)
+/* Place: of a record that takes Span bytes of the ring; Known bytes from there on are this side's. */
+IST_RING_INLINE void IstRingFetchAhead(const UINT8 *Place, UINT64 Span, UINT64 Known, int ToWrite)
 {
     if (Span <= IST_RING_FETCH_UNIT)
     {
-        if (Known > Ahead)
+        if (Known > IST_RING_AHEAD)
         {
-            IstRingFetchLine(Place + Ahead, ToWrite);
+            IstRingFetchLine(Place + IST_RING_AHEAD, ToWrite);
         }
     }
     else
     {
-        UINT_PTR from = (UINT_PTR)(Span > Ahead ? Span : Ahead);
+        UINT_PTR from = (UINT_PTR)(Span > IST_RING_AHEAD ? Span : IST_RING_AHEAD);
         const UINT_PTR to = from + (UINT_PTR)(Span > IST_RING_FETCH_MOST ? IST_RING_FETCH_MOST : Span);
 
         if (to <= Known)

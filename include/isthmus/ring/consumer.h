@@ -302,7 +302,7 @@ IST_RING_INLINE ISTHMUS_RING_RESULT IsthmusRingPeek(ISTHMUS_RING_CONSUMER *Consu
         }
         IstConsumerGuess(Consumer, header);
     }
-    IstRingFetchAhead(place, span, left, IST_RING_READ_AHEAD, 0);
+    IstRingFetchAhead(place, span, left, 0);
     Record->Data = place + ISTHMUS_RING_HEADER_BYTES;
     Record->Length = (UINT32)header;
     Consumer->Next += span;

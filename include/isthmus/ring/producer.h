@@ -221,7 +221,7 @@ IST_RING_INLINE ISTHMUS_RING_RESULT IsthmusRingReserve(ISTHMUS_RING_PRODUCER *Pr
         }
     }
     place = Producer->Data + (UINT_PTR)(Producer->Next & Producer->Mask);
-    IstRingFetchAhead(place, span, Producer->Limit - Producer->Next, IST_RING_WRITE_AHEAD, 1);
+    IstRingFetchAhead(place, span, Producer->Limit - Producer->Next, 1);
     Producer->Reserved = Producer->Next + span;
     *Data = place + ISTHMUS_RING_HEADER_BYTES;
     return IsthmusRingOk;
