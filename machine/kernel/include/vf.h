@@ -55,7 +55,18 @@ ULONG64 VfOptionValue(PCSTR Name, ULONG64 Default);
 PVOID VfHookFor(PCSTR Name, PVOID Routine);
 
 /* Deadlock detection (deadlock.c); these do nothing unless it is on. */
-VOID VfForgetLocks(PVOID Base, SIZE_T Size);
+extern BOOLEAN VfDeadlockOn; /* the mode is on and its tables exist */
+VF_SELDOM VOID VfpForgetLocks(PVOID Base, SIZE_T Size);
+
+/** Memory that may hold locks is given back. Any IRQL. */
+static inline VOID VfForgetLocks(PVOID Base, SIZE_T Size)
+{
+    if (VfDeadlockOn)
+    {
+        VfpForgetLocks(Base, Size);
+    }
+}
+
 VOID VfThreadEnds(VOID);
 VOID VfReportDeadlock(VOID);
 

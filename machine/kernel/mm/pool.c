@@ -9,6 +9,7 @@
  * with a bit per list that is not empty. A page that is free as a whole leaves, but for a few kept as they are.
  */
 #include "poolp.h"
+#include "io.h"
 
 MI_POOL MiPools[MiPoolCount];
 static ULONG64 MipCookie;
@@ -171,7 +172,7 @@ PVOID MiAllocateBlock(const MI_REQUEST *Request)
     MI_POOL *pool = Request->Pool;
     SIZE_T size = max(Request->Size, 1);
     ULONG units = (ULONG)((size + MI_UNIT - 1) / MI_UNIT) + 1;
-    BOOLEAN driver = MiIsDriverCode(Request->Caller);
+    BOOLEAN driver = Request->Driver;
     PMI_BLOCK block;
     KIRQL irql;
 
@@ -322,6 +323,7 @@ PMI_BLOCK MiBlockOf(PVOID Address)
     }
     if (!MipIsSound(block))
     {
+        VfCheck(!VfOption(VfChecks) || !IoIsIrp(Address), 0x105, (ULONG_PTR)Address, 0, 0); /* inside its block */
         /* Not a header, or one that was written over. */
         KeBugCheckEx(MI_BUGCHECK_BAD_POOL_HEADER, 0x20, (ULONG_PTR)block, (ULONG_PTR)Address, *(ULONG_PTR *)block);
     }

@@ -4,7 +4,6 @@
  */
 #include "poolp.h"
 #include "ex.h"
-#include "io.h"
 
 #define MI_POOL_TYPE_PAGED 1
 #define MI_POOL_TYPE_MUST_SUCCEED 2
@@ -54,6 +53,7 @@ static PVOID MipAllocate(MI_REQUEST *Request)
     SIZE_T size = Request->Size; /* as asked for */
     PVOID block;
 
+    Request->Driver = driver;
     if (!MipIrqlAllows(Request->Pool) && KeGetCurrentIrql() != HIGH_LEVEL)
     {
         VfCheck(FALSE, Request->Pool->Paged ? 0x01 : 0x02, KeGetCurrentIrql(), Request->Type, Request->Size);
@@ -283,10 +283,6 @@ static VOID MipFree(PVOID Address, ULONG Tag, PVOID Caller)
 {
     MI_FOUND found;
 
-    if (VfOption(VfChecks) && IoIsIrp(Address))
-    {
-        VfCheck(FALSE, 0x105, (ULONG_PTR)Address, 0, 0);
-    }
     MiFindPoolBlock(Address, &found);
     if (!MipIrqlAllows(found.Pool) && KeGetCurrentIrql() != HIGH_LEVEL)
     {

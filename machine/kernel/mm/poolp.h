@@ -54,6 +54,7 @@ typedef struct _MI_REQUEST
     ULONG Tag;
     ULONG Type; /* POOL_TYPE as asked for, which bug checks name */
     PVOID Caller;
+    BOOLEAN Driver; /* Caller is a driver's code: the block is counted, and checked */
     BOOLEAN Zero;
     BOOLEAN CacheAligned;
     UCHAR Special; /* MI_SPECIAL_PLACE */

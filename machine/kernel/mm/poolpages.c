@@ -14,7 +14,7 @@ PVOID MiAllocatePoolPages(const MI_REQUEST *Request)
 {
     MI_POOL *pool = Request->Pool;
     SIZE_T pages = BYTES_TO_PAGES(Request->Size);
-    BOOLEAN driver = MiIsDriverCode(Request->Caller);
+    BOOLEAN driver = Request->Driver;
     ULONG index, mapped = 0;
     PVOID va;
 

@@ -67,7 +67,7 @@ typedef struct _VFP_ISSUE
     ULONG_PTR Rule, P2, P3, P4; /* Rule 0: none */
 } VFP_ISSUE;
 
-BOOLEAN VfpDeadlock;
+BOOLEAN VfDeadlockOn;
 static VFP_LOCK *VfpLocks;
 static VFP_EDGE *VfpEdges;
 static USHORT VfpBuckets[VFP_BUCKETS];
@@ -99,7 +99,7 @@ VOID VfpInitializeDeadlock(VOID)
         VfpEdges[i].Next = VfpFreeEdge;
         VfpFreeEdge = (USHORT)i;
     }
-    VfpDeadlock = TRUE;
+    VfDeadlockOn = TRUE;
 }
 
 static BOOLEAN VfpEnter(VOID)
@@ -521,13 +521,13 @@ static VOID VfpForgetLock(PUSHORT Link)
 /**
  * Memory goes: the locks in it are no more. Bug check C4/100B if a driver holds one. IRQL <= DISPATCH_LEVEL.
  */
-VOID VfForgetLocks(PVOID Base, SIZE_T Size)
+VF_SELDOM VOID VfpForgetLocks(PVOID Base, SIZE_T Size)
 {
     ULONG_PTR first = (ULONG_PTR)Base >> PAGE_SHIFT, last = ((ULONG_PTR)Base + Size - 1) >> PAGE_SHIFT;
     VFP_ISSUE issue = {0};
     BOOLEAN enabled;
 
-    if (!VfpDeadlock || Size == 0)
+    if (Size == 0)
     {
         return;
     }
@@ -562,7 +562,7 @@ VOID VfThreadEnds(VOID)
     VFP_ISSUE issue = {0};
     BOOLEAN enabled;
 
-    if (!VfpDeadlock)
+    if (!VfDeadlockOn)
     {
         return;
     }
@@ -579,7 +579,7 @@ VOID VfThreadEnds(VOID)
 
 VOID VfReportDeadlock(VOID)
 {
-    if (VfpDeadlock)
+    if (VfDeadlockOn)
     {
         HalPrint(HalStreamError,
                  "machine: deadlock detection saw %lld acquisitions, %lld orders of two locks; %lld found no room\n",

@@ -80,7 +80,7 @@ static inline VOID VfpRequireNonpaged(PVOID Object)
 static inline VOID VfpAcquiring(PVOID Lock, VFP_LOCK_TYPE Type, BOOLEAN Try, PVOID Caller)
 {
     VfpRequireNonpaged(Lock);
-    if (VfpDeadlock)
+    if (VfDeadlockOn)
     {
         VfpBeforeAcquire(Lock, Type, Try, Caller);
     }
@@ -88,7 +88,7 @@ static inline VOID VfpAcquiring(PVOID Lock, VFP_LOCK_TYPE Type, BOOLEAN Try, PVO
 
 static inline VOID VfpAcquired(PVOID Lock, VFP_LOCK_TYPE Type, PVOID Caller)
 {
-    if (VfpDeadlock)
+    if (VfDeadlockOn)
     {
         VfpAfterAcquire(Lock, Type, Caller);
     }
@@ -96,7 +96,7 @@ static inline VOID VfpAcquired(PVOID Lock, VFP_LOCK_TYPE Type, PVOID Caller)
 
 static inline VOID VfpReleasing(PVOID Lock, VFP_LOCK_TYPE Type, BOOLEAN Lowers)
 {
-    if (VfpDeadlock)
+    if (VfDeadlockOn)
     {
         VfpBeforeRelease(Lock, Type, Lowers);
     }
@@ -137,7 +137,7 @@ static LONG NTAPI VfpSetEvent(PRKEVENT Event, KPRIORITY Increment, BOOLEAN Wait)
 static VOID NTAPI VfpInitializeSpin(PKSPIN_LOCK SpinLock)
 {
     VfpRequireNonpaged(SpinLock);
-    if (VfpDeadlock)
+    if (VfDeadlockOn)
     {
         VfpInitializeLock(SpinLock, VfpSpinLock);
     }
@@ -350,13 +350,13 @@ static VOID FASTCALL VfpReleaseGuardedUnsafe(PKGUARDED_MUTEX Mutex)
 
 static BOOLEAN VfpIsMutex(PVOID Object)
 {
-    return VfpDeadlock && ((PDISPATCHER_HEADER)Object)->Type == VFP_MUTANT_OBJECT;
+    return VfDeadlockOn && ((PDISPATCHER_HEADER)Object)->Type == VFP_MUTANT_OBJECT;
 }
 
 static VOID NTAPI VfpInitializeMutex(PRKMUTEX Mutex, ULONG Level)
 {
     VfpRequireNonpaged(Mutex);
-    if (VfpDeadlock)
+    if (VfDeadlockOn)
     {
         VfpInitializeLock(Mutex, VfpMutex);
     }
@@ -485,7 +485,7 @@ PVOID VfHookFor(PCSTR Name, PVOID Routine)
     {
         return Routine;
     }
-    if (VfOption(VfDeadlock) && !VfpDeadlock)
+    if (VfOption(VfDeadlock) && !VfDeadlockOn)
     {
         VfpInitializeDeadlock();
     }

@@ -14,7 +14,6 @@ typedef enum _VFP_LOCK_TYPE
     VfpMutex,
 } VFP_LOCK_TYPE;
 
-extern BOOLEAN VfpDeadlock; /* the mode is on and its tables exist */
 
 /** Makes the tables. PASSIVE_LEVEL, once, with the first driver. */
 VOID VfpInitializeDeadlock(VOID);
