@@ -20,13 +20,11 @@
 #if IST_RING_MSVC
 #define IST_RING_INLINE   static __forceinline
 #define IST_RING_COLD     static __declspec(noinline)
-#define IST_RING_APART    static __declspec(noinline) /* like COLD, but once a batch */
 #define IST_RING_LIKELY(x) (x)
 #define IST_RING_LINE(n)  __declspec(align(n))
 #else
 #define IST_RING_INLINE   static inline __attribute__((always_inline, unused))
 #define IST_RING_COLD     static __attribute__((noinline, cold, unused))
-#define IST_RING_APART    static __attribute__((noinline, unused)) /* like COLD, but once a batch */
 #define IST_RING_LIKELY(x) __builtin_expect(!!(x), 1)
 #define IST_RING_LINE(n)  __attribute__((aligned(n)))
 #endif

@@ -102,7 +102,7 @@ IST_RING_INLINE ISTHMUS_RING_RESULT IstConsumerBelieve(ISTHMUS_RING_CONSUMER *Co
 }
 
 /* Nothing to read where the last look ended: is there more, or is that all there will ever be? */
-IST_RING_APART ISTHMUS_RING_RESULT IstConsumerLook(ISTHMUS_RING_CONSUMER *Consumer)
+IST_RING_COLD ISTHMUS_RING_RESULT IstConsumerLook(ISTHMUS_RING_CONSUMER *Consumer)
 {
     ISTHMUS_RING_RESULT there;
     ISTHMUS_RING_RESULT result;
@@ -239,7 +239,7 @@ IST_RING_COLD ISTHMUS_RING_RESULT IstConsumerNext(ISTHMUS_RING_CONSUMER *Consume
 }
 
 /* Everything that was published is peeked: is there more? As IstConsumerLook. */
-IST_RING_APART ISTHMUS_RING_RESULT IstConsumerMore(ISTHMUS_RING_CONSUMER *Consumer)
+IST_RING_COLD ISTHMUS_RING_RESULT IstConsumerMore(ISTHMUS_RING_CONSUMER *Consumer)
 {
     const UINT64 before = Consumer->Published;
     ISTHMUS_RING_RESULT result;

@@ -79,7 +79,7 @@ IST_RING_COLD ISTHMUS_RING_RESULT IsthmusRingProducerOpen(ISTHMUS_RING_PRODUCER 
 }
 
 /* Reads the peer's position, once, and believes it if it went forward and not past what was published. */
-IST_RING_APART ISTHMUS_RING_RESULT IstProducerLook(ISTHMUS_RING_PRODUCER *Producer)
+IST_RING_COLD ISTHMUS_RING_RESULT IstProducerLook(ISTHMUS_RING_PRODUCER *Producer)
 {
     /* Acquire: the consumer's last reads of the space come before our writes into it. */
     UINT64 consumed = IstLoadAcquire64(Producer->End.Peer.Position);
@@ -153,7 +153,7 @@ IST_RING_INLINE void IstProducerTell(ISTHMUS_RING_PRODUCER *Producer)
 }
 
 /* The limit is reached: look at the peer, make room or say why there is none. */
-IST_RING_APART ISTHMUS_RING_RESULT IstProducerMakeRoom(ISTHMUS_RING_PRODUCER *Producer, UINT64 Span)
+IST_RING_COLD ISTHMUS_RING_RESULT IstProducerMakeRoom(ISTHMUS_RING_PRODUCER *Producer, UINT64 Span)
 {
     const UINT64 before = Producer->Consumed;
     ISTHMUS_RING_RESULT result;
