@@ -323,7 +323,7 @@ PMI_BLOCK MiBlockOf(PVOID Address)
     }
     if (!MipIsSound(block))
     {
-        VfCheck(!VfOption(VfChecks) || !IoIsIrp(Address), 0x105, (ULONG_PTR)Address, 0, 0); /* inside its block */
+        VfCheck(!IoIsIrp(Address), 0x105, (ULONG_PTR)Address, 0, 0); /* inside its block */
         /* Not a header, or one that was written over. */
         KeBugCheckEx(MI_BUGCHECK_BAD_POOL_HEADER, 0x20, (ULONG_PTR)block, (ULONG_PTR)Address, *(ULONG_PTR *)block);
     }

@@ -265,7 +265,11 @@ BOOL WINAPI RegisterWaitForSingleObject(PHANDLE phNewWaitObject, HANDLE hObject,
     task->Repeat = (dwFlags & WT_EXECUTEONLYONCE) == 0;
     task->Timeout = dwMilliseconds;
     *phNewWaitObject = (HANDLE)task;
-    BaseWatchTask(task, hObject, dwMilliseconds == INFINITE ? NULL : &due, 0);
+    if (!BaseWatchTask(task, hObject, dwMilliseconds == INFINITE ? NULL : &due, 0))
+    {
+        BaseCloseTask(task);
+        return FALSE;
+    }
     return TRUE;
 }
 
@@ -281,7 +285,6 @@ static BOOL BaseEndWatch(BASE_TASK *Task, HANDLE Event)
     }
     if (Event == INVALID_HANDLE_VALUE)
     {
-        Task->Repeat = FALSE; /* or a call that ends now would watch again */
         BaseUnwatchTask(Task);
         BaseWaitTask(Task, FALSE);
         BaseCloseTask(Task);
@@ -358,9 +361,10 @@ BOOL WINAPI CreateTimerQueueTimer(PHANDLE phNewTimer, HANDLE TimerQueue, WAITORT
     queue->Timers = timer;
     RtlReleaseSRWLockExclusive(&queue->Lock);
     *phNewTimer = (HANDLE)timer;
-    if (DueTime != INFINITE)
+    if (DueTime != INFINITE && !BaseWatchTask(task, NULL, &due, (Flags & WT_EXECUTEONLYONCE) != 0 ? 0 : Period))
     {
-        BaseWatchTask(task, NULL, &due, (Flags & WT_EXECUTEONLYONCE) != 0 ? 0 : Period);
+        DeleteTimerQueueTimer(TimerQueue, (HANDLE)timer, NULL);
+        return FALSE;
     }
     return TRUE;
 }
@@ -374,8 +378,7 @@ BOOL WINAPI ChangeTimerQueueTimer(HANDLE TimerQueue, HANDLE Timer, ULONG DueTime
     {
         return BaseFailWith(ERROR_INVALID_PARAMETER);
     }
-    BaseWatchTask(((BASE_QUEUE_TIMER *)Timer)->Task, NULL, &due, Period);
-    return TRUE;
+    return BaseWatchTask(((BASE_QUEUE_TIMER *)Timer)->Task, NULL, &due, Period);
 }
 
 BOOL WINAPI DeleteTimerQueueTimer(HANDLE TimerQueue, HANDLE Timer, HANDLE CompletionEvent)

@@ -77,7 +77,7 @@ static BOOLEAN BaseSettle(BASE_TASK *Task)
 
 /* ---- Workers ---- */
 
-static VOID BaseArm(BASE_TASK *Task, HANDLE Handle, const LARGE_INTEGER *Due, ULONG Period);
+static BOOLEAN BaseArm(BASE_TASK *Task, HANDLE Handle, const LARGE_INTEGER *Due, ULONG Period);
 
 /* Takes one call of the first task; lock held. A task with more calls stays in the queue for the other workers. */
 static BASE_TASK *BaseTakeTask(VOID)
@@ -245,18 +245,26 @@ static ULONG BaseGather(ULONG First, HANDLE *Handles, BASE_TASK **Tasks, PULONG 
     return all;
 }
 
-/* Of several handles one is no handle any more: it is not watched further, as it could never be signalled. */
-static VOID BaseDropBadHandles(VOID)
+/*
+ * The wait for several handles failed, because of one of them: each is tried by itself. One that cannot be waited for
+ * (closed, no SYNCHRONIZE right, nothing that is signalled) is not watched further; all others are as before.
+ */
+static VOID BaseTryEachHandle(VOID)
 {
     for (PLIST_ENTRY link = BasePoolWatched.Flink; link != &BasePoolWatched;)
     {
         BASE_TASK *task = CONTAINING_RECORD(link, BASE_TASK, WatchLinks);
-        ULONG flags;
+        DWORD result;
 
         link = link->Flink;
-        if (task->Handle != NULL && !GetHandleInformation(task->Handle, &flags))
+        result = task->Handle != NULL ? WaitForSingleObject(task->Handle, 0) : WAIT_TIMEOUT;
+        if (result == WAIT_FAILED)
         {
             BaseRemove(&task->WatchLinks);
+        }
+        else if (result != WAIT_TIMEOUT)
+        {
+            BaseFire(task, WAIT_OBJECT_0); /* the try may have taken the signal */
         }
     }
 }
@@ -300,7 +308,7 @@ static DWORD WINAPI BaseWatcher(PVOID Unused)
         BasePoolEnter();
         if (result == WAIT_FAILED)
         {
-            BaseDropBadHandles();
+            BaseTryEachHandle();
         }
         else if (result != WAIT_TIMEOUT && (result & ~WAIT_ABANDONED_0) != WAIT_OBJECT_0)
         {
@@ -309,9 +317,37 @@ static DWORD WINAPI BaseWatcher(PVOID Unused)
     }
 }
 
-/* Lock held. */
-static VOID BaseArm(BASE_TASK *Task, HANDLE Handle, const LARGE_INTEGER *Due, ULONG Period)
+/* With the first that is to be watched; lock held. FALSE: there is none, and the last error says why. */
+static BOOLEAN BaseStartWatcher(VOID)
 {
+    HANDLE wake, watcher;
+
+    if (BasePoolWake != NULL)
+    {
+        return TRUE;
+    }
+    wake = CreateEventW(NULL, FALSE, FALSE, NULL);
+    watcher = wake != NULL ? CreateThread(NULL, 0, BaseWatcher, NULL, 0, NULL) : NULL;
+    if (watcher == NULL)
+    {
+        if (wake != NULL)
+        {
+            NtClose(wake);
+        }
+        return FALSE;
+    }
+    NtClose(watcher);
+    BasePoolWake = wake; /* the watcher begins by waiting for the lock */
+    return TRUE;
+}
+
+/* Lock held. FALSE: nobody watches. */
+static BOOLEAN BaseArm(BASE_TASK *Task, HANDLE Handle, const LARGE_INTEGER *Due, ULONG Period)
+{
+    if (!BaseStartWatcher())
+    {
+        return FALSE;
+    }
     Task->Handle = Handle;
     Task->HasDue = Due != NULL;
     Task->Period = Period;
@@ -327,17 +363,8 @@ static VOID BaseArm(BASE_TASK *Task, HANDLE Handle, const LARGE_INTEGER *Due, UL
     {
         BaseInsertTail(&BasePoolWatched, &Task->WatchLinks);
     }
-    if (BasePoolWake == NULL)
-    {
-        HANDLE watcher;
-        BasePoolWake = CreateEventW(NULL, FALSE, FALSE, NULL);
-        watcher = CreateThread(NULL, 0, BaseWatcher, NULL, 0, NULL);
-        if (watcher != NULL)
-        {
-            NtClose(watcher);
-        }
-    }
     NtSetEvent(BasePoolWake, NULL);
+    return TRUE;
 }
 
 /* ---- What the kinds of objects use ---- */
@@ -364,11 +391,14 @@ VOID BaseSubmitTask(BASE_TASK *Task, DWORD WaitResult)
     BasePoolLeave();
 }
 
-VOID BaseWatchTask(BASE_TASK *Task, HANDLE Handle, const LARGE_INTEGER *Due, ULONG Period)
+BOOLEAN BaseWatchTask(BASE_TASK *Task, HANDLE Handle, const LARGE_INTEGER *Due, ULONG Period)
 {
+    BOOLEAN watched;
+
     BasePoolEnter();
-    BaseArm(Task, Handle, Due, Period);
+    watched = BaseArm(Task, Handle, Due, Period);
     BasePoolLeave();
+    return watched;
 }
 
 static VOID BaseDisarm(BASE_TASK *Task)

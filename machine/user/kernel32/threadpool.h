@@ -38,8 +38,8 @@ struct _BASE_TASK
 BASE_TASK *BaseCreateTask(PBASE_RUN Run, PVOID Callback, PVOID Context);
 VOID BaseSubmitTask(BASE_TASK *Task, DWORD WaitResult);
 /** Watches for a handle (or NULL) and until a time (in 100 ns, relative if negative, absolute UTC if positive);
- * replaces what was watched. */
-VOID BaseWatchTask(BASE_TASK *Task, HANDLE Handle, const LARGE_INTEGER *Due, ULONG Period);
+ * replaces what was watched. FALSE, with the last error: there is no thread that could. */
+BOOLEAN BaseWatchTask(BASE_TASK *Task, HANDLE Handle, const LARGE_INTEGER *Due, ULONG Period);
 /** Stops watching; calls already due still come unless Cancel. */
 VOID BaseUnwatchTask(BASE_TASK *Task);
 /** Waits until no call is due or running; with Cancel those not begun are dropped. */

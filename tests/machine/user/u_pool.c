@@ -157,6 +157,28 @@ static VOID CALLBACK Registered(PVOID Context, BOOLEAN TimedOut)
     SetEvent(Signal);
 }
 
+/* A handle without the right to wait is not watched; what stands beside it is, and no signal gets lost. */
+static VOID TestUnwatchable(VOID)
+{
+    HANDLE event = CreateEventA(NULL, FALSE, FALSE, NULL), deaf, wait, bad;
+
+    CHECK(DuplicateHandle(GetCurrentProcess(), event, GetCurrentProcess(), &deaf, EVENT_MODIFY_STATE, FALSE, 0));
+    Calls = Timeouts = 0;
+    ResetEvent(Signal); /* the last timer may have set it again */
+    CHECK(RegisterWaitForSingleObject(&wait, event, Registered, NULL, INFINITE, WT_EXECUTEDEFAULT));
+    CHECK(RegisterWaitForSingleObject(&bad, deaf, Registered, NULL, INFINITE, WT_EXECUTEDEFAULT));
+    for (int i = 0; i < 3; i++)
+    {
+        SetEvent(event);
+        CHECK_EQUAL(WaitForSingleObject(Signal, 10000), WAIT_OBJECT_0);
+    }
+    CHECK(UnregisterWaitEx(bad, INVALID_HANDLE_VALUE));
+    CHECK(UnregisterWaitEx(wait, INVALID_HANDLE_VALUE));
+    CHECK(Calls == 3 && Timeouts == 0);
+    CloseHandle(deaf);
+    CloseHandle(event);
+}
+
 static HANDLE Ended, Own;
 
 /* Ends its own wait; by an event, since waiting for oneself never ends. */
@@ -231,6 +253,7 @@ int main(void)
     TestTimer();
     TestWaits();
     TestOlder();
+    TestUnwatchable();
     TestEndedFromWithin();
     return Done("pool");
 }
