@@ -178,6 +178,15 @@ static void CheckSingle(void *Context, const ISTHMUS_RING_RECORD *Record)
     ++*next;
 }
 
+/*
+ * How often this end fell asleep: each time moves its ticket on by four. One that was called off, because there was
+ * something after all, is no stall, but the peer may have seen its ticket and signalled it, once.
+ */
+static UINT64 SleepsOf(const IST_RING_END *End)
+{
+    return (End->Ticket + 1) / 4;
+}
+
 static void TestSingle(void **State)
 {
     static const UINT32 batches[] = {1, 7, 64};
@@ -197,7 +206,7 @@ static void TestSingle(void **State)
                       (unsigned long long)stream.Sleeps[0], (unsigned long long)stream.Sleeps[1],
                       (unsigned long long)stream.Ring->Consumer.End.Wakeups,
                       (unsigned long long)stream.Ring->Producer.End.Wakeups);
-        assert_true(stream.Ring->Producer.End.Wakeups <= stream.Ring->Consumer.End.Stalls + 1);
+        assert_true(stream.Ring->Producer.End.Wakeups <= SleepsOf(&stream.Ring->Consumer.End));
         close(stream.DataEvent);
         close(stream.SpaceEvent);
         RingFixtureDelete(stream.Ring);
